@@ -1,0 +1,6 @@
+"""Checkpoints: load them safely, take backbones out of them."""
+
+from .extract import extract_backbone
+from .loading import CheckpointError, load_checkpoint
+
+__all__ = ['CheckpointError', 'extract_backbone', 'load_checkpoint']

@@ -1,0 +1,34 @@
+"""Read the config that a checkpoint carries as text, without running it."""
+
+import ast
+from typing import Any
+
+
+def parse_config_text(text: str) -> dict[str, Any]:
+    """Parse assignments of literals and ``dict(...)`` calls, which is all that mmengine's ``pretty_text`` writes.
+
+    ``mmengine.Config.fromstring`` would execute the text as Python; a checkpoint from elsewhere must not.
+
+    Raises:
+        ValueError: If the text holds anything else.
+    """
+    return {
+        statement.targets[0].id: _value(statement.value)
+        for statement in ast.parse(text).body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+    }
+
+
+def _value(node: ast.expr) -> Any:
+    match node:
+        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords) if all(k.arg for k in keywords):
+            return {keyword.arg: _value(keyword.value) for keyword in keywords}
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            return {_value(key): _value(value) for key, value in zip(keys, values, strict=True)}
+        case ast.List(elts=items):
+            return [_value(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_value(item) for item in items)
+        case ast.Call(func=ast.Name(id='set'), args=[], keywords=[]):
+            return set()
+    return ast.literal_eval(node)

@@ -1,0 +1,3 @@
+"""Models: algorithms and their parts."""
+
+from . import backbones, heads, losses, necks, selfsup  # noqa: F401  registers them

@@ -1,0 +1,16 @@
+"""Keep sums and logarithms out of half precision."""
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+
+def full_precision(*tensors: Tensor) -> list[Tensor]:
+    """Return the tensors in float32 where they are half precision, unchanged otherwise (float64 stays)."""
+    return [t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in tensors]
+
+
+def no_autocast(tensor: Tensor) -> AbstractContextManager:
+    """Context in which autocast is off for the device of ``tensor``."""
+    return torch.autocast(tensor.device.type, enabled=False)
