@@ -1,0 +1,216 @@
+"""Files -> RGB pixels: JPEG, PNG and TIFF of any usual depth, whole or at a reduced scale.
+
+A file that is damaged raises :class:`UnreadableImageError`, always; a request that an intact file
+cannot meet (bands it does not have) raises :class:`BandError`.
+"""
+
+import errno
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from .tiff import read_tiff
+from .value_range import to_uint8
+
+# What Pillow, tifffile and imagecodecs raise on damaged bytes (found by cutting and flipping them).
+_DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+)
+# Trouble of the machine, not of the file: to count it as a bad image would hide it.
+_MACHINE_ERRNOS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+class UnreadableImageError(RuntimeError):
+    """A file that is missing, damaged, cut short or no image.
+
+    Args:
+        path (str): The file.
+        reason (str): What is wrong with it, in one line.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f'{path} cannot be read as an image: {reason}')
+        self.path = path
+        self.reason = reason
+
+    def __reduce__(self) -> tuple:
+        return UnreadableImageError, (self.path, self.reason)
+
+
+class BandError(ValueError):
+    """An intact file does not have the bands that the configuration asks for."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How files become pixels.
+
+    Args:
+        reduction (Callable): ``(height, width) -> factor``, a power of two: each side may be
+            decoded at 1 / factor.
+        bands (Sequence[int], optional): Indices of the one or three bands to use; see
+            :class:`~cmid_mm.datasets.transforms.loading.LoadAerialImage`.
+        value_range (tuple[float, float], optional): Values that become 0 and 255 where the file
+            is not 8-bit; None stretches each band between its 2nd and 98th percentile.
+        max_pixels (int): Files of more pixels are refused.
+    """
+
+    reduction: Callable[[int, int], int]
+    bands: Sequence[int] | None
+    value_range: tuple[float, float] | None
+    max_pixels: int
+
+    def factor(self, height: int, width: int) -> int:
+        """Reduction of one file, whose size is checked first."""
+        if height * width > self.max_pixels:
+            raise ValueError(f'{width} x {height} pixels are more than max_pixels={self.max_pixels}')
+        return self.reduction(height, width)
+
+    def choose(self, count: int, alpha: bool = False) -> list[int]:
+        """Indices of the three bands to take of ``count``, the last of them maybe an alpha."""
+        if self.bands is None:
+            colours = count - alpha
+            if colours == 2:
+                raise BandError(
+                    'it has 2 bands, so which to show as red, green and blue must be '
+                    'said by bands=(i,) or bands=(i, j, k) of LoadAerialImage'
+                )
+            return [0, 0, 0] if colours < 3 else [0, 1, 2]
+        if max(self.bands) >= count:
+            raise BandError(
+                f'bands={tuple(self.bands)} are asked of it, but it has only the bands '
+                f'0 to {count - 1}; correct bands of LoadAerialImage'
+            )
+        return list(self.bands) * (3 if len(self.bands) == 1 else 1)
+
+
+def decode_image(path: str, decoding: Decoding) -> tuple[np.ndarray, tuple[int, int]]:
+    """Read one image file.
+
+    The format is told from the first bytes, not from the name. EXIF orientation is ignored:
+    pixels come as they are stored, as geodata tools show them.
+
+    Args:
+        path (str): JPEG, PNG or TIFF file.
+        decoding (Decoding): Bands, value range and scale.
+
+    Returns:
+        tuple: RGB uint8 pixels (H', W', 3) and the file's own size (H, W);
+        H' = ceil(H / factor).
+
+    Raises:
+        UnreadableImageError: If the file is missing, damaged, cut short or no such image.
+        BandError: If it lacks the bands asked for.
+    """
+    try:
+        with open(path, 'rb') as file:
+            return _reader(file.read(8))(file, decoding)
+    except BandError as error:
+        raise BandError(f'{path}: {error}') from None
+    except _DECODER_ERRORS as error:
+        if isinstance(error, OSError) and error.errno in _MACHINE_ERRNOS:
+            raise
+        message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = ' '.join(message.split()) or type(error).__name__
+        raise UnreadableImageError(path, reason) from error
+
+
+def _reader(magic: bytes) -> Callable:
+    if magic.startswith(b'\xff\xd8\xff'):
+        return _read_jpeg
+    if magic == b'\x89PNG\r\n\x1a\n':
+        return _read_png
+    if magic[:4] in (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'):
+        return _read_tiff
+    if not magic:
+        raise ValueError('the file is empty')
+    raise ValueError(f'neither JPEG nor PNG nor TIFF (it begins with {magic!r})')
+
+
+# Both Pillow readers are called by class: Image.open would refuse legal images of 30,000 pixels a
+# side by a limit that is one global of the process; max_pixels is ours.
+def _read_jpeg(file: BinaryIO, decoding: Decoding) -> tuple[np.ndarray, tuple[int, int]]:
+    """JPEG, decoded at 1/2, 1/4 or 1/8 by its cosine transform; the rest of a reduction averages.
+
+    Pillow rather than OpenCV: both give the same pixels at the same speed, but OpenCV pads a
+    truncated file with grey and says nothing.
+    """
+    file.seek(0)
+    image = JpegImageFile(file)
+    width, height = image.size
+    factor = decoding.factor(height, width)
+    if factor > 1:
+        scale = min(factor, 8)
+        image.draft(None, (width // scale, height // scale))
+        factor = factor // scale
+    return _finish(_plain_mode(image), decoding, factor), (height, width)
+
+
+def _read_png(file: BinaryIO, decoding: Decoding) -> tuple[np.ndarray, tuple[int, int]]:
+    file.seek(0)
+    header = file.read(26)
+    if len(header) < 26:
+        raise ValueError('the file ends within its header')
+    width, height, depth, colour_type = struct.unpack('>IIBB', header[16:])
+    factor = decoding.factor(height, width)
+    file.seek(0)
+    if depth == 16:  # Pillow would keep only the high byte of 16-bit colour
+        pixels = imagecodecs.png_decode(file.read())
+        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+        chosen = decoding.choose(pixels.shape[2], alpha=colour_type in (4, 6))
+        rgb = to_uint8(pixels[..., chosen], decoding.value_range)
+        return _reduce(rgb, factor), (height, width)
+    image = PngImageFile(file)
+    return _finish(_plain_mode(image), decoding, factor), (height, width)
+
+
+def _read_tiff(file: BinaryIO, decoding: Decoding) -> tuple[np.ndarray, tuple[int, int]]:
+    pixels, nodata, factor, size = read_tiff(file, decoding.factor, decoding.choose)
+    return _reduce(to_uint8(pixels, decoding.value_range, nodata), factor), size
+
+
+def _plain_mode(image: Image.Image) -> Image.Image:
+    """Decode; palettes, CMYK and the like become RGB, one-bit images grey."""
+    if image.mode == '1':
+        return image.convert('L')
+    if image.mode in ('L', 'LA', 'RGB', 'RGBA'):
+        image.load()
+        return image
+    return image.convert('RGB')
+
+
+def _finish(image: Image.Image, decoding: Decoding, factor: int) -> np.ndarray:
+    """Choose the bands of an 8-bit image and reduce it."""
+    chosen = decoding.choose(len(image.getbands()), alpha=image.mode in ('LA', 'RGBA'))
+    if image.mode in ('RGB', 'RGBA') and chosen == [0, 1, 2]:
+        image = image.convert('RGB')  # of RGBA this drops alpha and leaves the colours as they are
+    elif image.mode != 'L':
+        image = Image.merge('RGB', [image.getchannel(band) for band in chosen])
+    if factor > 1:
+        image = image.reduce(factor)
+    return np.array(image.convert('RGB'))
+
+
+def _reduce(rgb: np.ndarray, factor: int) -> np.ndarray:
+    """Average squares of ``factor`` x ``factor`` pixels: (H, W, 3) -> (ceil(H / factor), ...)."""
+    if factor == 1:
+        return np.ascontiguousarray(rgb)
+    return np.array(Image.fromarray(np.ascontiguousarray(rgb)).reduce(factor))
