@@ -34,9 +34,7 @@ def test_reproduces_the_authors_pairs(golden_root, units, first, second):
         chosen_a = grid_a.flatten(1, 2)[images, index_a]
         chosen_b = grid_b.flatten(1, 2)[images, index_b]
         distance = (chosen_a - chosen_b).norm(dim=-1)
-        torch.testing.assert_close(
-            distance, torch.from_numpy(golden[f'{units}_distance_12']), rtol=1e-10, atol=1e-10
-        )
+        torch.testing.assert_close(distance, torch.from_numpy(golden[f'{units}_distance_12']), rtol=1e-10, atol=1e-10)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,14 +1,14 @@
 """Which cells of two views of one image show the same place (CMID, section III-D).
 
-The local branch of CMID compares a student's cell of one view with the teacher's cell of the other view
-that lies nearest on the ground, for the pairs that lie nearest of all.
+The local branch of CMID compares a student's cell of one view with the teacher's cell of the other
+view that lies nearest on the ground, for the pairs that lie nearest of all.
 """
 
 import torch
 from torch import Tensor
 
-# Distances are compared in steps of a millionth of a pixel. Crops of equal size make whole rows of pairs
-# equally far apart; without the step, rounding in the last bit would choose among them.
+# Distances are compared in steps of a millionth of a pixel. Crops of equal size make whole rows of
+# pairs equally far apart; without the step, rounding in the last bit would choose among them.
 STEPS_PER_PIXEL = 1e6
 
 
@@ -17,20 +17,20 @@ def match_cells(positions_a: Tensor, positions_b: Tensor, num_matches: int) -> t
     """Pair cells of view a with their nearest cells of view b and keep the closest pairs.
 
     For each cell of a the nearest cell of b by the Euclidean distance of the centres is found; the
-    ``num_matches`` pairs of smallest distance are kept. Distances that differ by less than a millionth of
-    a pixel are ties, and ties go to the lower index, both among the cells of b and among the pairs.
-    A cell of b may be matched more than once. Nothing is copied to the host, and the result is the same on
-    CPU and GPU.
+    ``num_matches`` pairs of smallest distance are kept. Distances that differ by less than a
+    millionth of a pixel are ties, and ties go to the lower index, both among the cells of b and
+    among the pairs. A cell of b may be matched more than once. Nothing is copied to the host, and
+    the result is the same on CPU and GPU.
 
     Args:
-        positions_a (Tensor): Cell centres (row, column) of the first view, shape (B, N, N, 2), in pixels
-            of the image that both views were cut from.
+        positions_a (Tensor): Cell centres (row, column) of the first view, shape (B, N, N, 2), in
+            pixels of the image that both views were cut from.
         positions_b (Tensor): The same of the second view, shape (B, N, N, 2).
         num_matches (int): Number of pairs M to keep for each image, at most N * N.
 
     Returns:
-        tuple[Tensor, Tensor]: Flat cell indices (row * N + column) in a and in b, both int64 of shape
-        (B, M), in ascending order of the index in a, as in the authors' code.
+        tuple[Tensor, Tensor]: Flat cell indices (row * N + column) in a and in b, both int64 of
+        shape (B, M), in ascending order of the index in a, as in the authors' code.
 
     Raises:
         ValueError: If the shapes are not as above or ``num_matches`` does not fit them.
@@ -56,7 +56,8 @@ def match_cells(positions_a: Tensor, positions_b: Tensor, num_matches: int) -> t
     offsets = cells_a[:, :, None] - cells_b[:, None]
     steps = (offsets.square().sum(-1).sqrt() * STEPS_PER_PIXEL).round().long()
 
-    # An index appended to each distance makes all keys of a row different, so min and topk have one answer.
+    # An index appended to each distance makes all keys of a row different, so min and topk have one
+    # answer.
     num_a, num_b = cells_a.shape[1], cells_b.shape[1]
     nearest = (steps * num_b + torch.arange(num_b, device=steps.device)).amin(-1)
     distance = nearest.div(num_b, rounding_mode='floor')
