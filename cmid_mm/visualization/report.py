@@ -1,0 +1,159 @@
+"""One page that says what was run, how well it went, and what the pictures show."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from urllib.parse import quote
+
+import torch
+
+from cmid_mm.version import __version__
+
+PACKAGES = ('torch', 'torchvision', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmpretrain', 'scikit-learn', 'numpy')
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1f2328; --soft: #57606a; --line: #d0d7de; --page: #fff; --best: #dafbe1; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6edf3; --soft: #9da7b3; --line: #30363d; --page: #0d1117; --best: #12361f; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 56rem; padding: 1rem; font: 16px/1.5 system-ui, sans-serif;
+  color: var(--ink); background: var(--page); overflow-wrap: anywhere; }
+h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 2rem; }
+.lead { font-size: 1.1rem; } .soft { color: var(--soft); font-size: .9rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
+th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+.scores td + td, .scores th + th { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+.best { background: var(--best); font-weight: 600; }
+.facts th { font-weight: 400; color: var(--soft); width: 9rem; }
+figure { margin: 0; } img { width: 100%; height: auto; border: 1px solid var(--line); background: #fff; }
+"""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One row of the table: what features were scored and the scores, accuracies from 0 to 1."""
+
+    name: str
+    knn: float
+    linear_probe: float
+    spread: float
+    effective_rank: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture beside the page: file name, heading, and a plain sentence or two on what it shows."""
+
+    file: str
+    title: str
+    text: str
+
+
+def environment() -> dict[str, str]:
+    """Name the hardware, the versions and the date, as a reader needs them to repeat a run."""
+    hardware = f'{_processor()}, {_cores()} cores'
+    if torch.cuda.is_available():
+        hardware += f'; {torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+    versions = [f'cmid_mm {__version__}', f'Python {platform.python_version()}']
+    for package in PACKAGES:
+        try:
+            versions.append(f'{package} {version(package)}')
+        except PackageNotFoundError:
+            # The upstream distributions have the same modules under names without "onedl-".
+            versions.append(f'{package} not installed')
+    return {
+        'Hardware': hardware,
+        'Versions': ', '.join(versions),
+        'Date': datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC'),
+    }
+
+
+def write_report(
+    folder: str | Path,
+    title: str,
+    lead: str,
+    facts: Mapping[str, str],
+    scores: Sequence[Score],
+    scores_text: str,
+    pictures: Sequence[Picture],
+) -> Path:
+    """Write ``index.html``, which needs nothing but the pictures beside it.
+
+    Args:
+        folder (str | Path): Where the pictures lie and the page goes.
+        title (str): Heading of the page.
+        lead (str): The result in a sentence or two.
+        facts (Mapping[str, str]): What was run, name to value.
+        scores (Sequence[Score]): Rows of the table; without any there is no table.
+        scores_text (str): What the scores mean, or why there are none.
+        pictures (Sequence[Picture]): In the order of the page.
+
+    Returns:
+        Path: The page.
+
+    Raises:
+        FileNotFoundError: A picture does not lie in ``folder``.
+    """
+    folder = Path(folder)
+    for picture in pictures:
+        if not (folder / picture.file).is_file():
+            raise FileNotFoundError(f'{folder / picture.file} does not exist; draw the picture before the report.')
+    rows = ''.join(f'<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in facts.items())
+    shown = ''.join(
+        f'<h2>{escape(picture.title)}</h2><p>{escape(picture.text)}</p><figure><a href="{quote(picture.file)}">'
+        f'<img src="{quote(picture.file)}" alt="{escape(picture.title)}" loading="lazy"></a></figure>'
+        for picture in pictures
+    )
+    page = (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{escape(title)}</title><style>{STYLE}</style></head><body>'
+        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>'
+        f'<h2>Scores</h2>{_table(scores)}<p>{escape(scores_text)}</p>'
+        f'{shown}<h2>What was run</h2><table class="facts">{rows}</table></body></html>\n'
+    )
+    path = folder / 'index.html'
+    path.write_text(page, encoding='utf-8')
+    return path
+
+
+def _table(scores: Sequence[Score]) -> str:
+    if not scores:
+        return ''
+    best_knn = max(score.knn for score in scores)
+    best_probe = max(score.linear_probe for score in scores)
+    rows = ''.join(
+        f'<tr><td>{escape(score.name)}</td>'
+        f'{_cell(score.knn, best_knn)}{_cell(score.linear_probe, best_probe)}'
+        f'<td>{score.spread:.2f}</td><td>{score.effective_rank:.0f}</td></tr>'
+        for score in scores
+    )
+    return (
+        '<div class="wide"><table class="scores"><thead><tr><th>features</th><th>10-NN</th><th>linear probe</th>'
+        f'<th>spread</th><th>effective rank</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _cell(value: float, best: float) -> str:
+    mark = ' class="best"' if value == best else ''
+    return f'<td{mark}>{100 * value:.1f} %</td>'
+
+
+def _cores() -> int:
+    # Containers and schedulers lend fewer cores than the machine has.
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    cpuinfo = Path('/proc/cpuinfo')
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding='utf-8', errors='replace').splitlines():
+            if line.startswith('model name'):
+                return line.split(':', 1)[1].strip()
+    return platform.processor() or platform.machine()
