@@ -78,6 +78,17 @@ def test_ties_hidden_by_rounding_go_to_the_lower_index():
     assert torch.equal(index_a, index_b)
 
 
+def test_a_thousandth_of_a_pixel_decides():
+    """A difference that float32 positions can hold is no tie."""
+    a = torch.zeros(1, 1, 2, 2)
+    b = torch.tensor([[[[3.0, 4.001], [3.0, 4.0]]]])
+    index_a, index_b = match_cells(a, b, 2)
+    assert index_a.tolist() == [[0, 1]]
+    assert index_b.tolist() == [[1, 1]]
+    index_a, _ = match_cells(b, a, 1)
+    assert index_a.tolist() == [[1]]
+
+
 @pytest.mark.parametrize('num_matches', [0, -1, 10])
 def test_a_number_of_matches_that_does_not_fit_is_refused(num_matches):
     grid = torch.zeros(2, 3, 3, 2)
