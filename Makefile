@@ -52,7 +52,7 @@ install-all: $(EVERYTHING_STAMP)  ## Add the tasks (mmcv's compiled ops, mmseg, 
 
 .venv/.made:
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null || { \
-	  echo "make: $(PYTHON) is not Python 3.10, 3.11 or 3.12: name one, for example 'make PYTHON=python3.11 $(MAKECMDGOALS)'." >&2; \
+	  echo "make: $(PYTHON) does not run or is not Python 3.10, 3.11 or 3.12: name one that is, for example 'make PYTHON=python3.11 $(MAKECMDGOALS)'." >&2; \
 	  exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "make: $(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt install python3-venv)." >&2; \
