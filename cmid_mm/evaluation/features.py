@@ -88,10 +88,8 @@ class _Squeezed(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, int | None]:
         item = self.items[index]
         image, label = item if isinstance(item, tuple) else (item, None)
-        if not isinstance(image, np.ndarray):
-            image = read_image(image)
-        squeezed = np.ascontiguousarray(squeeze(image, self.size).transpose(2, 0, 1))
-        return torch.from_numpy(squeezed), label
+        image = squeeze(image, self.size) if isinstance(image, np.ndarray) else read_image(image, self.size)
+        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), label
 
 
 def _collate(samples: list[tuple[Tensor, int | None]]) -> tuple[Tensor, list[int | None]]:

@@ -13,28 +13,30 @@ PARTS = frozenset(
 
 
 def labels_from_folders(paths: Sequence[str | Path], minimum: int = 5) -> tuple[np.ndarray, list[str]] | None:
-    """Read each image's class from the folder that it lies in.
+    """Read each image's class from its path: the first folder that is not named after a part of a data set.
 
-    ``train/forest/1.png`` and ``val/forest/2.png`` are both of class ``forest``. Images in folders
-    named after a part of a data set (``train``, ``images``, ...) and those of classes with fewer
-    than ``minimum`` images have no class.
+    ``train/forest/1.png``, ``val/forest/2.png`` and ``forest/2019/3.png`` are all of class ``forest``. Images in no
+    such folder and those of classes with fewer than ``minimum`` images have no class.
 
     Args:
-        paths (Sequence[str | Path]): Image files.
+        paths (Sequence[str | Path]): Image files, relative to the folder of the data set.
         minimum (int): Images that make a class. Defaults to 5.
 
     Returns:
-        tuple[np.ndarray, list[str]] | None: Labels ``(n,)`` int64, -1 = no class, and the sorted
-        names of the classes; None if there are fewer than 2 classes.
+        tuple[np.ndarray, list[str]] | None: Labels ``(n,)`` int64, -1 = no class, and the sorted names of the
+        classes; None if there are fewer than 2 classes.
     """
-    folders = [Path(path).parent for path in paths]
-    names = np.array([folder.name if folder.name.lower() not in PARTS else '' for folder in folders])
+    names = np.array([_class_folder(Path(path)) for path in paths])
     found, counts = np.unique(names, return_counts=True)
     classes = [str(name) for name, count in zip(found, counts, strict=True) if name and count >= minimum]
     if len(classes) < 2:
         return None
     index = {name: label for label, name in enumerate(classes)}
     return np.array([index.get(str(name), -1) for name in names], dtype=np.int64), classes
+
+
+def _class_folder(path: Path) -> str:
+    return next((folder for folder in path.parts[:-1] if folder.lower() not in PARTS), '')
 
 
 def split_by_class(labels: np.ndarray, test_share: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

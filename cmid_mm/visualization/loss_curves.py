@@ -82,7 +82,7 @@ def draw_loss_curves(curves: dict[str, Curve], out: str | Path, columns: int = 2
     rows = math.ceil(len(curves) / columns)
     figure = Figure(figsize=(4.2 * columns, 2.5 * rows), layout='constrained')
     panels = figure.subplots(rows, columns, squeeze=False).flat
-    for panel, (name, (steps, values)) in zip(panels, curves.items(), strict=False):
+    for (name, (steps, values)), panel in zip(curves.items(), panels, strict=False):
         if name == 'lr':
             panel.plot(steps, values, color='#57606a')
             panel.set_title('learning rate', fontsize=10)

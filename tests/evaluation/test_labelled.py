@@ -5,26 +5,26 @@ from hypothesis import strategies as st
 from cmid_mm.evaluation import labels_from_folders, split_by_class
 
 
-def test_class_is_the_folder_of_the_image_in_any_part():
-    paths = [f'root/train/forest/{i}.png' for i in range(4)] + ['root/val/forest/4.png']
-    paths += [f'root/train/river/{i}.png' for i in range(5)]
+def test_class_is_the_first_folder_that_is_no_part():
+    paths = [f'train/forest/{i}.png' for i in range(3)] + ['val/forest/4.png', 'forest/2019/5.png']
+    paths += [f'river/{i}.png' for i in range(5)]
     labels, classes = labels_from_folders(paths)
     assert classes == ['forest', 'river']
     assert labels.tolist() == [0] * 5 + [1] * 5
 
 
 def test_small_classes_and_loose_images_have_no_label():
-    paths = [f'd/b1/{i}.png' for i in range(5)] + [f'd/c1/{i}.png' for i in range(6)]
-    paths += ['d/rare/0.png', 'd/images/0.png']
-    labels, classes = labels_from_folders(paths)
-    assert classes == ['b1', 'c1']
-    assert labels[-2:].tolist() == [-1, -1]
+    paths = [f'b/{i}.png' for i in range(5)] + [f'c/{i}.png' for i in range(6)]
+    labels, classes = labels_from_folders([*paths, 'rare/0.png', 'images/0.png', '0.png'])
+    assert classes == ['b', 'c']
+    assert labels[-3:].tolist() == [-1, -1, -1]
 
 
 def test_parts_of_a_data_set_are_no_classes():
-    paths = [f'd/img_dir/{part}/{i}.png' for part in ('train', 'val') for i in range(9)]
+    paths = [f'img_dir/{part}/{i}.png' for part in ('train', 'val') for i in range(9)]
     assert labels_from_folders(paths) is None
-    assert labels_from_folders([f'flat/{i}.png' for i in range(50)]) is None
+    assert labels_from_folders([f'{i}.png' for i in range(50)]) is None
+    assert labels_from_folders([f'only/{i}.png' for i in range(50)]) is None
 
 
 @settings(max_examples=40, deadline=None)
