@@ -4,7 +4,7 @@
 needed for that; what needs mmsegmentation or mmrotate is imported by the configs of those tasks.
 """
 
-from . import checkpoints, engine, models  # noqa: F401  registers every component
+from . import checkpoints, datasets, engine, models  # noqa: F401  registers every component
 from .version import __version__
 
 __all__ = ['__version__']

@@ -123,7 +123,8 @@ def _verify(
             backbone.load_state_dict(state, strict=True)
         except RuntimeError as error:
             raise CheckpointError(f'{checkpoint}: its weights do not fit {cfg}: {error}') from error
-        features.append(backbone.eval()(image))
+        backbone.eval()
+        features.append(backbone(image))
     for ours, theirs in zip(*features, strict=True):
         if not torch.equal(ours, theirs):
             raise CheckpointError(

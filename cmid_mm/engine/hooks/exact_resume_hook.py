@@ -6,6 +6,8 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, set_random_seed
 
+from cmid_mm.datasets.samplers import GlobalBatchSampler
+
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
@@ -13,7 +15,7 @@ class ExactResumeHook(Hook):
 
     Generators are seeded anew before each iteration, so no generator state has to be saved, for any number of
     processes; the seed itself is in mmengine's checkpoints and taken from there on resuming. A run that stopped in
-    the middle of an epoch skips the batches it has seen, which needs ``EpochSampler``.
+    the middle of an epoch skips the batches it has seen, which needs ``EpochSampler`` and ``GlobalBatchSampler``.
 
     Gradients that wait for more iterations (``accumulative_counts``) are in no checkpoint, so checkpoints must be
     written between optimizer steps.
@@ -37,16 +39,18 @@ class ExactResumeHook(Hook):
                     )
 
     def before_train_epoch(self, runner: Runner) -> None:
+        batches = runner.train_dataloader.batch_sampler
         seen = runner.iter - runner.epoch * len(runner.train_dataloader)
-        if seen > 0:
-            batch_sampler = runner.train_dataloader.batch_sampler
-            sampler = batch_sampler if hasattr(batch_sampler, 'skip') else runner.train_dataloader.sampler
-            if not hasattr(sampler, 'skip'):
-                raise ValueError(
-                    f'train_dataloader.sampler: {type(sampler).__name__} cannot go on in the middle of an epoch '
-                    f"(iteration {runner.iter}); use dict(type='EpochSampler'), or resume from the end of an epoch"
-                )
-            sampler.skip(seen)
+        if isinstance(batches, GlobalBatchSampler):
+            # The seed of a resumed run comes from its checkpoint, after the sampler was built.
+            batches.sampler.seed = runner.seed
+            batches.skip(seen, runner.epoch)
+        elif seen > 0:
+            raise ValueError(
+                f'train_dataloader.batch_sampler: {type(batches).__name__} cannot go on in the middle of an epoch '
+                f"(iteration {runner.iter}); set batch_sampler=dict(type='GlobalBatchSampler') and "
+                "sampler=dict(type='EpochSampler'), or resume from the end of an epoch"
+            )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         sequence = np.random.SeedSequence([runner.seed, runner.iter, get_rank()])
