@@ -1,5 +1,7 @@
 """Views: cell positions against the authors' arrays and against pixels, flips, sharing, and real images."""
 
+from collections import OrderedDict
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmcv.transforms import Compose
+from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 from torchvision.transforms import RandomResizedCrop as TorchvisionCrop
@@ -81,7 +84,7 @@ def test_a_crop_of_the_whole_image_starts_at_zero_in_both_units():
     cells=st.integers(1, 7),
 )
 def test_positions_are_where_the_content_of_each_cell_comes_from(seed, height, width, cells):
-    """Enlarging, shrinking and shrinking by area alike; flipped or not."""
+    """Enlarging, shrinking and shrinking in several steps alike; flipped or not."""
     np.random.seed(seed)
     img = coordinates_image(height, width)
     view = Compose(
@@ -207,6 +210,11 @@ def test_views_without_positions_or_masks_yield_neither():
     assert 'mask' not in out
     assert 'cell_positions' not in out
     assert len(out['img']) == 2
+
+
+def test_views_are_built_where_no_default_scope_is_set(monkeypatch):
+    monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
+    assert len(TwoViews(views=[ORG, VIEW]).views) == 2
 
 
 def test_views_that_disagree_are_refused_by_name():

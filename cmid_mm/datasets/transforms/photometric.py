@@ -44,7 +44,7 @@ def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
     unit = np.multiply(img, np.float32(1 / 255), dtype=np.float32)
     hsv = cv2.cvtColor(unit, cv2.COLOR_RGB2HSV)
     # OpenCV takes hues from 0 to 720 degrees, but none below 0.
-    cv2.add(hsv, (shift % 1 * 360, 0, 0, 0), dst=hsv)
+    hsv[..., 0] += np.float32(shift % 1 * 360)
     return cv2.convertScaleAbs(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), alpha=255)
 
 
