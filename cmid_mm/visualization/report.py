@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import torch
 
+from cmid_mm.evaluation import Score
 from cmid_mm.version import __version__
 
 PACKAGES = ('torch', 'torchvision', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmpretrain', 'scikit-learn', 'numpy')
@@ -36,17 +37,6 @@ figure { margin: 0; } img { width: 100%; height: auto; border: 1px solid var(--l
 
 
 @dataclass(frozen=True)
-class Score:
-    """One row of the table: what features were scored and the scores, accuracies from 0 to 1."""
-
-    name: str
-    knn: float
-    linear_probe: float
-    spread: float
-    effective_rank: float
-
-
-@dataclass(frozen=True)
 class Picture:
     """A picture beside the page: file name, heading, and a plain sentence or two on what it shows."""
 
@@ -57,7 +47,7 @@ class Picture:
 
 def environment() -> dict[str, str]:
     """Name the hardware, the versions and the date, as a reader needs them to repeat a run."""
-    hardware = f'{_processor()}, {_cores()} cores'
+    hardware = f'{_processor()}, {cores()} cores'
     if torch.cuda.is_available():
         hardware += f'; {torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
     versions = [f'cmid_mm {__version__}', f'Python {platform.python_version()}']
@@ -145,7 +135,8 @@ def _cell(value: float, best: float) -> str:
     return f'<td{mark}>{100 * value:.1f} %</td>'
 
 
-def _cores() -> int:
+def cores() -> int:
+    """CPU cores that this process may use."""
     # Containers and schedulers lend fewer cores than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 

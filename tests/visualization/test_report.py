@@ -4,7 +4,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from cmid_mm.visualization.report import Picture, Score, environment, write_report
+from cmid_mm.evaluation import Score
+from cmid_mm.visualization.report import Picture, environment, write_report
 
 SCORES = [Score('untrained', 0.33, 0.4175, 0.2, 77.3), Score('CMID', 0.5275, 0.61, 0.9, 112.0)]
 
