@@ -1,4 +1,4 @@
-"""Random block masks for masked image modelling (CMID, section III-C, after SimMIM)."""
+"""Random block masks for masked image modelling (CMID, Muhtar et al., TGRS 2023, after SimMIM)."""
 
 import numpy as np
 from mmpretrain.datasets.transforms import SimMIMMaskGenerator

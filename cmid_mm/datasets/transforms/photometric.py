@@ -1,4 +1,4 @@
-"""Photometric noise for the second view (CMID, section III-B), on uint8 RGB arrays.
+"""Photometric noise for the second view (CMID, Muhtar et al., TGRS 2023), on uint8 RGB arrays.
 
 The maths is torchvision's on uint8, to within one grey level, through OpenCV and look-up tables,
 several times faster. Solarizing is mmpretrain's ``Solarize(thr=128)``, which is exact as it stands.

@@ -1,4 +1,4 @@
-"""Two views of one image that know where their cells lie (CMID, section III-B and III-D).
+"""Two views of one image that know where their cells lie (CMID, Muhtar et al., TGRS 2023).
 
 A view is a pipeline. The crop notes the centre of each feature cell of the view in pixels of the
 image it was cut from, the flip mirrors these centres with the image, and ``TwoViews`` runs one
@@ -68,8 +68,8 @@ def cell_positions(
 def _resize_bilinear(img: np.ndarray, size: int) -> np.ndarray:
     """Resize an image (H, W, C) to a square by bilinear steps, none of which shrinks by much over two.
 
-    A single step by more than two would skip pixels and alias. OpenCV's own remedy, ``INTER_AREA``, took
-    6 ms where this takes 0.3 (900 x 800 to 224 pixels).
+    A single step by more than two would skip pixels and alias. OpenCV's own remedy, ``INTER_AREA``, takes
+    five times as long (2.3 against 0.44 ms from 900 x 800 to 224 pixels).
     """
     while max(img.shape[:2]) >= 2 * size:
         height, width = (side // 2 if side >= 2 * size else side for side in img.shape[:2])

@@ -1,4 +1,4 @@
-"""Which cells of two views of one image show the same place (CMID, section III-D).
+"""Which cells of two views of one image show the same place (CMID, Muhtar et al., TGRS 2023).
 
 The local branch of CMID compares a student's cell of one view with the teacher's cell of the other
 view that lies nearest on the ground, for the pairs that lie nearest of all.
