@@ -1,0 +1,147 @@
+"""tools/dist_train.sh and tools/slurm_train.sh: run from anywhere, with spaces in every path."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+# Takes train.py's place: joins the others as torchrun's variables say and writes down what it was given.
+JOIN = """
+import os, sys, torch
+torch.distributed.init_process_group('gloo')
+total = torch.tensor(1.0)
+torch.distributed.all_reduce(total)
+with open(os.environ['SEEN'] + os.environ['RANK'], 'w') as file:
+    print(int(total), *sys.argv[1:], sep='\\n', file=file)
+torch.distributed.destroy_process_group()  # without it gloo's threads now and then abort the exit
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def _run(script: Path, *arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess:
+    env = {'PATH': os.environ['PATH'], 'HOME': str(cwd), 'PYTHON': sys.executable, **variables}
+    command = [str(script), *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def tools(tmp_path) -> Path:
+    folder = tmp_path / 'a checkout' / 'tools'
+    folder.mkdir(parents=True)
+    for name in ('dist_train.sh', 'slurm_train.sh'):
+        shutil.copy2(REPO / 'tools' / name, folder)
+    (folder / 'train.py').write_text(JOIN)
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path) -> Path:
+    path = tmp_path / 'my config.py'
+    path.touch()
+    return path
+
+
+@pytest.mark.parametrize(('script', 'given'), [('dist_train.sh', 1), ('slurm_train.sh', 2)])
+def test_missing_arguments_give_the_usage(tools, tmp_path, script, given):
+    run = _run(tools / script, *['x'] * given, cwd=tmp_path)
+    assert run.returncode == 2
+    assert run.stderr.startswith('usage: ')
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ('script', 'arguments'),
+    [('dist_train.sh', ('gone.py', '2')), ('slurm_train.sh', ('gpu', 'job', 'gone.py'))],
+)
+def test_missing_config_is_named(tools, tmp_path, script, arguments):
+    run = _run(tools / script, *arguments, cwd=tmp_path)
+    assert run.returncode == 2
+    assert f'there is no config file gone.py, seen from {tmp_path}.' in run.stderr
+
+
+@pytest.mark.parametrize('gpus', ['0', '-1', 'two', '1.5', ''])
+def test_number_of_processes_is_checked(tools, config, tmp_path, gpus):
+    run = _run(tools / 'dist_train.sh', config.name, gpus, cwd=tmp_path)
+    assert run.returncode == 2
+    assert f"is '{gpus}' and must be a whole number from 1" in run.stderr
+
+
+@pytest.mark.slow
+def test_processes_of_one_machine_meet(tools, config, tmp_path):
+    run = _run(
+        *(tools / 'dist_train.sh', config.name, '2', '--work-dir', 'my runs', '--cfg-options', 'a.b=[1, 2]'),
+        cwd=tmp_path,
+        PORT=str(_free_port()),
+        SEEN=str(tmp_path / 'seen '),
+    )
+    assert run.returncode == 0, run.stderr
+    given = [config.name, '--launcher', 'pytorch', '--work-dir', 'my runs', '--cfg-options', 'a.b=[1, 2]']
+    for rank in '01':
+        assert (tmp_path / f'seen {rank}').read_text().splitlines() == ['2', *given]
+
+
+@pytest.mark.slow
+def test_two_machines_meet(tools, config, tmp_path):
+    shared = {
+        'PATH': os.environ['PATH'],
+        'PYTHON': sys.executable,
+        'NNODES': '2',
+        'MASTER_ADDR': '127.0.0.1',
+        'PORT': str(_free_port()),
+        'SEEN': str(tmp_path / 'seen '),
+    }
+    machines = [
+        subprocess.Popen(
+            [str(tools / 'dist_train.sh'), str(config), '1'],
+            cwd=tmp_path,
+            env={**shared, 'NODE_RANK': rank},
+        )
+        for rank in '01'
+    ]
+    assert [machine.wait(timeout=120) for machine in machines] == [0, 0]
+    assert [(tmp_path / f'seen {rank}').read_text().splitlines()[0] for rank in '01'] == ['2', '2']
+
+
+@pytest.mark.slow
+def test_failure_of_a_process_is_the_failure_of_the_run(tools, config, tmp_path):
+    (tools / 'train.py').write_text('raise SystemExit(3)')
+    run = _run(tools / 'dist_train.sh', str(config), '1', cwd=tmp_path, PORT=str(_free_port()))
+    assert run.returncode != 0
+
+
+def test_slurm_asks_for_one_task_a_gpu(tools, config, tmp_path):
+    srun = tmp_path / 'bin' / 'srun'
+    srun.parent.mkdir()
+    srun.write_text('#!/bin/sh\nprintf \'%s\\n\' "$@"\n')
+    srun.chmod(0o755)
+    run = _run(
+        *(tools / 'slurm_train.sh', 'my partition', 'my job', config.name, '--resume'),
+        cwd=tmp_path,
+        PATH=f'{srun.parent}:{os.environ["PATH"]}',
+        GPUS='16',
+        SRUN_ARGS='--time=1:00:00 --exclusive',
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == [
+        '-p',
+        'my partition',
+        '--job-name=my job',
+        '--gres=gpu:8',
+        '--ntasks=16',
+        '--ntasks-per-node=8',
+        '--cpus-per-task=5',
+        '--kill-on-bad-exit=1',
+        '--time=1:00:00',
+        '--exclusive',
+        *(sys.executable, '-u', str(tools / 'train.py'), config.name, '--launcher', 'slurm', '--resume'),
+    ]
