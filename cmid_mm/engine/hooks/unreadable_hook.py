@@ -45,12 +45,14 @@ class UnreadableImagesHook(Hook):
         self.interval = interval
         self.known: dict[str, str] = {}  # path -> reason, the same on all processes
         self._new: dict[str, str] = {}  # found by this process since the last exchange
-        self._drawn = 0
+        # Since this start of the run: a list that was read may be ahead of the checkpoint resumed from.
+        self._first_iter = self._drawn = self._found = 0
 
     def before_train(self, runner: Runner) -> None:
         """Read the list of the run that is resumed, or remove that of an earlier run."""
         self._path = os.path.join(runner.work_dir, LIST_NAME)
         self.known, self._new = {}, {}
+        self._first_iter, self._drawn, self._found = runner.iter, 0, 0
         if get_rank() == 0 and os.path.exists(self._path):
             if runner.iter > 0:
                 self.known = _read(self._path)
@@ -63,7 +65,7 @@ class UnreadableImagesHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict, outputs: dict | None = None) -> None:
         """Collect what the batch's samples name as unreadable."""
         samples = data_batch['data_samples']
-        self._drawn = (runner.iter + 1) * len(samples) * get_world_size()
+        self._drawn = (runner.iter + 1 - self._first_iter) * len(samples) * get_world_size()
         for sample in samples:
             for path, reason in sample.metainfo.get('unreadable', ()):
                 if path not in self.known:
@@ -92,6 +94,7 @@ class UnreadableImagesHook(Hook):
         self._new = {}
         found = {path: reason for path, reason in found.items() if path not in self.known}
         self.known.update(found)
+        self._found += len(found)
         if get_rank() == 0 and found:
             _append(self._path, found)
             path, reason = next(iter(found.items()))
@@ -101,13 +104,11 @@ class UnreadableImagesHook(Hook):
         self._stop_if_too_many(len(runner.train_dataloader.dataset))
 
     def _stop_if_too_many(self, total: int) -> None:
-        bad, drawn = len(self.known), min(self._drawn, total)
-        if bad > self.max_fraction * total:
-            of = total
-        elif bad >= _EARLY_COUNT and bad > _EARLY_FACTOR * self.max_fraction * drawn:
-            of = drawn
-        else:
-            return
+        bad, of = len(self.known), total
+        if bad <= self.max_fraction * total:
+            bad, of = self._found, min(self._drawn, total)
+            if bad < _EARLY_COUNT or bad <= _EARLY_FACTOR * self.max_fraction * of:
+                return
         raise RuntimeError(
             f'{bad} of {of} images could not be read, more than max_fraction='
             f'{self.max_fraction:.2%} of UnreadableImagesHook; they are listed in {self._path}: '

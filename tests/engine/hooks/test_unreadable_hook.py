@@ -112,12 +112,19 @@ def test_clear_cases_stop_before_the_whole_set_is_seen() -> None:
     """In a million images, 30 bad ones of the first 500 are no chance; 30 of 20,000 are nothing."""
     hook = UnreadableImagesHook()
     hook._path = 'list.txt'
-    hook.known = {str(number): 'bad' for number in range(30)}
-    hook._drawn = 20_000
+    hook._found, hook._drawn = 30, 20_000
     hook._stop_if_too_many(1_000_000)
     hook._drawn = 500
     with pytest.raises(RuntimeError, match='30 of 500 images'):
         hook._stop_if_too_many(1_000_000)
+
+
+def test_list_ahead_of_the_checkpoint_does_not_stop_a_resumed_run() -> None:
+    """5,000 bad ones of a million are allowed, however few samples the resumed run has drawn."""
+    hook = UnreadableImagesHook()
+    hook.known = {str(number): 'cut' for number in range(5000)}
+    hook._found, hook._drawn = 0, 64
+    hook._stop_if_too_many(1_000_000)
 
 
 def test_list_keeps_odd_names(tmp_path: Path) -> None:
