@@ -21,9 +21,9 @@ class UnreadableImagesHook(Hook):
     goes on with the list that it finds there; a new run starts a new one.
 
     The run stops as soon as more than ``max_fraction`` of all images of the training set are known
-    to be unreadable; and before, if 30 or more are and they make up more than three times
-    ``max_fraction`` of the samples drawn so far, which chance gives less than once in a million
-    runs whose order is shuffled and whose share of unreadable images is not above ``max_fraction``.
+    to be unreadable. It stops before that if 30 or more were found since it was started or resumed
+    and they make up more than three times ``max_fraction`` of the samples drawn since. In a shuffled
+    order, chance gives that less than once in a million runs that stay within ``max_fraction``.
 
     Args:
         max_fraction (float): Share of the images that may be unreadable. Defaults to 0.01.
