@@ -12,7 +12,7 @@ from cmid_mm.datasets import UnlabelledImages
 from .images import read_images
 from .labelled import labels_from_folders, split_by_class
 
-Bar = Callable[[int], AbstractContextManager]
+Bar = Callable[[str, int], AbstractContextManager]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_image_set(
         root (str | Path): Folder of JPEG, PNG or TIFF files; see ``labels_from_folders`` for what names a class.
         size (int): Side in pixels.
         cache (str | Path): Where the index of the folder is kept.
-        bar (Callable): Called with the number of files; gives a context manager whose value has ``advance()``.
+        bar (Callable): Called as ``ProgressBar`` with a name and the number of files.
         fewest (int): Readable images that there must be.
         most (int): Of more files, so many are drawn at random.
         seed (int): Draws them and the split.
@@ -83,7 +83,7 @@ def read_image_set(
     except FileNotFoundError as error:
         raise ValueError(str(error)) from error
     places = np.sort(np.random.default_rng(seed).permutation(len(index))[:most])
-    with bar(len(places)) as shown:
+    with bar('reading images', len(places)) as shown:
         pixels, kept, problems = read_images([index[int(place)] for place in places], size, shown.advance)
     places = places[kept]
     if len(places) < fewest:

@@ -17,7 +17,7 @@ def _draw(folder, count, value=0):
 def _read(root, tmp_path, seen=None, **options):
     counted = SimpleNamespace(advance=lambda steps: None)
 
-    def bar(total):
+    def bar(what, total):
         (seen if seen is not None else []).append(total)
         return nullcontext(counted)
 
