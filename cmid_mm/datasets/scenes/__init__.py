@@ -2,5 +2,15 @@
 
 from .plan import BOX_CLASSES, MASK_CLASSES
 from .scene import SCENE_CLASSES, Scene, draw_scene
+from .writer import MASK_PALETTE, TASKS, write_scenes
 
-__all__ = ['BOX_CLASSES', 'MASK_CLASSES', 'SCENE_CLASSES', 'Scene', 'draw_scene']
+__all__ = [
+    'BOX_CLASSES',
+    'MASK_CLASSES',
+    'MASK_PALETTE',
+    'SCENE_CLASSES',
+    'TASKS',
+    'Scene',
+    'draw_scene',
+    'write_scenes',
+]

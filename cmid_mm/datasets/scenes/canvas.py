@@ -22,8 +22,7 @@ class Texture:
     def __init__(self, rng: np.random.Generator, plan: Plan) -> None:
         side = plan.size * plan.supersample
         self.fields = tuple(
-            noise_field(rng, side, cells)
-            for cells in (side / 2.0, plan.extent / 3.0, plan.extent / 30.0)
+            noise_field(rng, side, cells) for cells in (side / 2.0, plan.extent / 3.0, plan.extent / 30.0)
         )
         step = plan.gsd / plan.supersample
         self.metres = (np.arange(side, dtype=np.float32) - side / 2) * step
@@ -125,9 +124,7 @@ def photograph(
     factor *= 1 - (1 - light.sky) * cast_shadows(height, light, step)
     picture = colours[tables.material][raster]
     picture *= np.maximum(factor, 0.05)[..., None]
-    return expose(
-        cv2.resize(picture, (plan.size, plan.size), interpolation=cv2.INTER_AREA), light, rng
-    )
+    return expose(cv2.resize(picture, (plan.size, plan.size), interpolation=cv2.INTER_AREA), light, rng)
 
 
 def expose(radiance: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarray:

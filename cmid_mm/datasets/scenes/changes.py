@@ -52,14 +52,22 @@ def develop(plan: Plan, rng: np.random.Generator, mask: np.ndarray) -> None:
             _site(plan, rng, mask)
 
 
-def _is_free(plan: Plan, polygon: np.ndarray, mask: np.ndarray) -> bool:
+def _under(plan: Plan, polygon: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
+    """Mask classes (n,) about a polygon, or None if it is no land to build on."""
     pixels = plan.to_pixels(polygon)
     low = np.clip(np.floor(pixels.min(axis=0)).astype(int), 0, plan.size)
     high = np.clip(np.ceil(pixels.max(axis=0)).astype(int), 0, plan.size)
-    under = mask[low[1] : high[1], low[0] : high[0]]
-    if under.size < 0.005 * mask.size:
-        return False
-    return bool(np.isin(under, [MASK_CLASSES.index(label) for label in _KEPT]).mean() < 0.25)
+    under = mask[low[1] : high[1], low[0] : high[0]].ravel()
+    kept = [MASK_CLASSES.index(label) for label in _KEPT]
+    if under.size < 0.005 * mask.size or np.isin(under, kept).mean() > 0.25:
+        return None
+    return under
+
+
+def _unlike(rng: np.random.Generator, under: np.ndarray, families: tuple[str, ...]) -> str:
+    """A family of another mask class than most of what lies there, so that the change can be seen."""
+    most = MASK_CLASSES[int(np.bincount(under).argmax())]
+    return str(rng.choice([family for family in families if COVERS[family] != most]))
 
 
 def _clear(plan: Plan, polygon: np.ndarray) -> None:
@@ -74,12 +82,13 @@ def _site(plan: Plan, rng: np.random.Generator, mask: np.ndarray) -> None:
         middle = rng.uniform(-0.4, 0.4, 2) * plan.extent
         half = rng.uniform(0.06, 0.2, 2) * plan.extent
         polygon = rectangle(*(middle - half), *(middle + half))
-        if _is_free(plan, polygon, mask):
+        under = _under(plan, polygon, mask)
+        if under is not None:
             break
     else:
         return
     _clear(plan, polygon)
-    family = str(rng.choice(('soil', 'soil', 'gravel', 'concrete', 'grass')))
+    family = _unlike(rng, under, ('soil', 'soil', 'gravel', 'concrete', 'grass'))
     plan.area(COVERS[family], polygon, plan.material(family), presence=SECOND)
     if rng.random() < 0.6:
         spacing = rng.uniform(16, 28)
@@ -97,7 +106,8 @@ def _new_road(plan: Plan, rng: np.random.Generator, mask: np.ndarray) -> None:
         start = offset * np.array([-ahead[1], ahead[0]])
         end = start + ahead * plan.extent * rng.uniform(0.3, 0.9)
         polygon = band(np.stack([start, end]), rng.uniform(4, 9))
-        if _is_free(plan, polygon, mask):
+        under = _under(plan, polygon, mask)
+        if under is not None:
             break
     else:
         return

@@ -37,9 +37,7 @@ def scatter(plan: Plan, count: int, reach: float | None = None) -> np.ndarray:
     return plan.rng.uniform(-reach, reach, (count, 2))
 
 
-def lattice(
-    plan: Plan, dx: float, dy: float, jitter: float = 0.0, bounds: Bounds | None = None
-) -> np.ndarray:
+def lattice(plan: Plan, dx: float, dy: float, jitter: float = 0.0, bounds: Bounds | None = None) -> np.ndarray:
     """Places on a grid inside ``bounds`` (x0, y0, x1, y1), each off by up to ``jitter`` of the spacing."""
     x0, y0, x1, y1 = bounds or (-plan.reach, -plan.reach, plan.reach, plan.reach)
     xs, ys = np.arange(x0 + dx / 2, x1 - 0.3 * dx, dx), np.arange(y0 + dy / 2, y1 - 0.3 * dy, dy)
@@ -47,9 +45,7 @@ def lattice(
     return points + plan.rng.uniform(-jitter, jitter, points.shape) * [dx, dy]
 
 
-def blob(
-    plan: Plan, centre: tuple[float, float], radius: float, rough: float = 0.25, corners: int = 48
-) -> np.ndarray:
+def blob(plan: Plan, centre: tuple[float, float], radius: float, rough: float = 0.25, corners: int = 48) -> np.ndarray:
     """Outline (corners, 2) of a lake or copse."""
     turns = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     outline = np.ones(corners)
@@ -98,9 +94,7 @@ def along(line: np.ndarray, spacing: float, first: float = 0.0) -> tuple[np.ndar
     return points, np.interp(stops, total, directions)
 
 
-def dashes(
-    plan: Plan, line: np.ndarray, owner: int, material: int, width: float, on: float, off: float
-) -> None:
+def dashes(plan: Plan, line: np.ndarray, owner: int, material: int, width: float, on: float, off: float) -> None:
     """Broken marking along a line."""
     points, directions = along(line, on + off)
     sizes = np.tile([on, max(width, 0.45 * plan.gsd)], (len(points), 1))

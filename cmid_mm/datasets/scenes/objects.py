@@ -1,6 +1,7 @@
 """Things that stand on the ground: trees, houses, cars, ships, planes, tanks, courts, panels and trains.
 
-Each function places many of a kind at once: centres (n, 2) in metres, angles (n,) in radians, and returns the object numbers (n,).
+Each function places many of a kind at once: centres (n, 2) in metres, angles (n,) in radians;
+it returns the object numbers (n,).
 """
 
 import numpy as np
@@ -10,9 +11,7 @@ from .plan import Plan
 RECTANGLE = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 
 
-def place(
-    template: np.ndarray, centres: np.ndarray, angles: np.ndarray, sizes: np.ndarray
-) -> np.ndarray:
+def place(template: np.ndarray, centres: np.ndarray, angles: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Scale (sizes (n, 2)), turn and move a template (k, 2) or templates (n, k, 2) to polygons (n, k, 2)."""
     points = np.asarray(template) * np.asarray(sizes)[:, None, :]
     cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
@@ -35,9 +34,7 @@ def _seen(plan: Plan, centres: np.ndarray, *others: np.ndarray, margin: float) -
     return [centres[keep], *(np.broadcast_to(other, (len(keep),))[keep] for other in others)]
 
 
-def trees(
-    plan: Plan, centres: np.ndarray, radius: float | np.ndarray, species: np.ndarray | None = None
-) -> np.ndarray:
+def trees(plan: Plan, centres: np.ndarray, radius: float | np.ndarray, species: np.ndarray | None = None) -> np.ndarray:
     """Round crowns of ``radius`` metres; ``species`` are leaf materials to choose from."""
     rng = plan.rng
     centres, radius = _seen(plan, np.asarray(centres).reshape(-1, 2), radius, margin=15.0)
@@ -56,9 +53,7 @@ def trees(
     # Crown and top in turn, so that a later tree covers an earlier one whole.
     order = np.stack([outline, inner], axis=1).reshape(-1, sides, 2)
     height = np.stack([1.3 * radius, 2.0 * radius], axis=1).reshape(-1)
-    plan.paint(
-        order, owners.repeat(2), material.repeat(2), height, tint=tint.repeat(2) * np.tile([1, 1.08], count)
-    )
+    plan.paint(order, owners.repeat(2), material.repeat(2), height, tint=tint.repeat(2) * np.tile([1, 1.08], count))
     return owners
 
 
@@ -74,9 +69,7 @@ def houses(
 ) -> np.ndarray:
     """Houses with a ridge along their length; a share ``flat`` of them has a flat roof with machinery on it."""
     rng = plan.rng
-    centres, angles, length, width = _seen(
-        plan, np.asarray(centres).reshape(-1, 2), angles, length, width, margin=60.0
-    )
+    centres, angles, length, width = _seen(plan, np.asarray(centres).reshape(-1, 2), angles, length, width, margin=60.0)
     count = len(centres)
     roofs = plan.palette_of('roof', 5) if roofs is None else roofs
     owners = plan.objects('building', centres)
@@ -134,7 +127,9 @@ def _machinery(
     )
 
 
-_CAR = np.array([[-0.5, -0.36], [-0.42, -0.5], [0.4, -0.5], [0.5, -0.3], [0.5, 0.3], [0.4, 0.5], [-0.42, 0.5], [-0.5, 0.36]])
+_CAR = np.array(
+    [[-0.5, -0.36], [-0.42, -0.5], [0.4, -0.5], [0.5, -0.3], [0.5, 0.3], [0.4, 0.5], [-0.42, 0.5], [-0.5, 0.36]]
+)
 
 
 def cars(
@@ -158,17 +153,25 @@ def cars(
     return owners
 
 
-_HULL = np.array([[-0.5, -0.36], [-0.42, -0.5], [0.12, -0.5], [0.36, -0.28], [0.5, 0.0], [0.36, 0.28], [0.12, 0.5], [-0.42, 0.5], [-0.5, 0.36]])
+_HULL = np.array(
+    [
+        [-0.5, -0.36],
+        [-0.42, -0.5],
+        [0.12, -0.5],
+        [0.36, -0.28],
+        [0.5, 0.0],
+        [0.36, 0.28],
+        [0.12, 0.5],
+        [-0.42, 0.5],
+        [-0.5, 0.36],
+    ]
+)
 
 
-def ships(
-    plan: Plan, centres: np.ndarray, angles: np.ndarray | float, length: np.ndarray | float
-) -> np.ndarray:
+def ships(plan: Plan, centres: np.ndarray, angles: np.ndarray | float, length: np.ndarray | float) -> np.ndarray:
     """Boats and ships with a bow, a deck and a cabin."""
     rng = plan.rng
-    centres, angles, length = _seen(
-        plan, np.asarray(centres).reshape(-1, 2), angles, length, margin=60.0
-    )
+    centres, angles, length = _seen(plan, np.asarray(centres).reshape(-1, 2), angles, length, margin=60.0)
     count = len(centres)
     owners = plan.objects('ship', centres)
     hulls, decks, glass = plan.palette_of('hull', 4), plan.palette_of('concrete', 2), plan.material('glass')
@@ -185,17 +188,24 @@ def ships(
 
 _WING = np.array([[0.16, 0.0], [-0.16, 0.5], [-0.24, 0.5], [-0.1, 0.0]])
 _TAIL = np.array([[-0.37, 0.0], [-0.45, 0.19], [-0.5, 0.19], [-0.47, 0.0]])
-_FUSELAGE = np.array([[-0.5, 0.0], [-0.38, -0.05], [0.36, -0.055], [0.46, -0.035], [0.5, 0.0], [0.46, 0.035], [0.36, 0.055], [-0.38, 0.05]])
+_FUSELAGE = np.array(
+    [
+        [-0.5, 0.0],
+        [-0.38, -0.05],
+        [0.36, -0.055],
+        [0.46, -0.035],
+        [0.5, 0.0],
+        [0.46, 0.035],
+        [0.36, 0.055],
+        [-0.38, 0.05],
+    ]
+)
 
 
-def planes(
-    plan: Plan, centres: np.ndarray, angles: np.ndarray | float, length: np.ndarray | float
-) -> np.ndarray:
+def planes(plan: Plan, centres: np.ndarray, angles: np.ndarray | float, length: np.ndarray | float) -> np.ndarray:
     """Airliners seen from above: swept wings, engines, tail."""
     rng = plan.rng
-    centres, angles, length = _seen(
-        plan, np.asarray(centres).reshape(-1, 2), angles, length, margin=60.0
-    )
+    centres, angles, length = _seen(plan, np.asarray(centres).reshape(-1, 2), angles, length, margin=60.0)
     count = len(centres)
     owners = plan.objects('plane', centres)
     skins, wings, engine = plan.palette_of('paint', 3), plan.material('metal'), plan.material('steel')
@@ -223,10 +233,8 @@ def tanks(plan: Plan, centres: np.ndarray, radius: np.ndarray | float) -> np.nda
     level = np.clip(0.8 * radius, 4, 14)
     sunk = np.where(rng.random(count) < 0.4, 0.45, 1.02)  # floating roofs lie below the rim
     plan.paint(place(ring(20), centres, angles, sizes), owners, material, level, tint=tint)
-    plan.paint(
-        place(ring(20, 0.9), centres, angles, sizes), owners, material, level * sunk, tint=0.9 * tint
-    )
-    stair = RECTANGLE * [0.8, 0.06] + [0.45, 0]
+    plan.paint(place(ring(20, 0.9), centres, angles, sizes), owners, material, level * sunk, tint=0.9 * tint)
+    stair = RECTANGLE * [0.3, 0.08] + [0.85, 0]
     plan.paint(place(stair, centres, angles, sizes), owners, plan.material('steel'), level)
     plan.boxes(owners, place(2 * RECTANGLE, centres, 0 * angles, sizes))
     return owners
@@ -269,9 +277,7 @@ def panels(plan: Plan, centres: np.ndarray, angle: float, length: float, width: 
     return owners
 
 
-def trains(
-    plan: Plan, centres: np.ndarray, angles: np.ndarray, length: float = 22.0, width: float = 3.0
-) -> np.ndarray:
+def trains(plan: Plan, centres: np.ndarray, angles: np.ndarray, length: float = 22.0, width: float = 3.0) -> np.ndarray:
     """Wagons."""
     rng = plan.rng
     centres, angles = _seen(plan, np.asarray(centres).reshape(-1, 2), angles, margin=30.0)

@@ -1,4 +1,4 @@
-"""The plan of a place: polygons in metres, painted in order, each belonging to an object that may exist at one date only."""
+"""The plan of a place: polygons in metres, painted in order, each part of an object that may exist at one date only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,9 +77,7 @@ class Plan:
         supersample: Sub-pixels a pixel, on each axis.
     """
 
-    def __init__(
-        self, rng: np.random.Generator, extent: float, size: int, supersample: int = 2
-    ) -> None:
+    def __init__(self, rng: np.random.Generator, extent: float, size: int, supersample: int = 2) -> None:
         self.rng, self.extent, self.size, self.supersample = rng, extent, size, supersample
         self.angle = float(rng.uniform(0, 2 * np.pi))
         self.reach = extent * 0.72
@@ -97,9 +95,7 @@ class Plan:
 
     # -- materials and objects -------------------------------------------------------------------------------------
 
-    def material(
-        self, family: str, pick: float | None = None, rows: tuple[float, float, float] | None = None
-    ) -> int:
+    def material(self, family: str, pick: float | None = None, rows: tuple[float, float, float] | None = None) -> int:
         """Add a material and return its number.
 
         Args:
@@ -112,7 +108,7 @@ class Plan:
         grain = tuple(scale * value for value in _GRAIN.get(family, _PLAIN))
         stripe = (0.0, 0.0, 1.0) if rows is None else (rows[0], rows[1] + self.angle, rows[2])
         pick = float(rng.random()) if pick is None else pick
-        jitter = tuple(rng.normal(0.0, 0.02, 3))
+        jitter = tuple(rng.normal(0.0, 0.008, 3) + rng.normal(0.0, 0.02))
         self.materials.append(Material(family, pick, jitter, grain, stripe))
         return len(self.materials) - 1
 
@@ -176,9 +172,7 @@ class Plan:
         self._polygons += count
         slope = np.zeros((count, 2)) if slope is None else np.broadcast_to(slope, (count, 2))
         cos, sin = np.cos(self.angle), np.sin(self.angle)
-        turned = np.stack(
-            [slope[:, 0] * cos - slope[:, 1] * sin, slope[:, 0] * sin + slope[:, 1] * cos], axis=-1
-        )
+        turned = np.stack([slope[:, 0] * cos - slope[:, 1] * sin, slope[:, 0] * sin + slope[:, 1] * cos], axis=-1)
         row = {'material': material, 'height': height, 'tint': tint, 'owner': owners}
         for name, value in row.items():
             self._columns[name].append(np.broadcast_to(np.asarray(value), (count,)))
@@ -225,7 +219,7 @@ class Plan:
         return np.array(self._presence)[owners]
 
     def raster(self, date: int) -> np.ndarray:
-        """Which polygon is on top, (size * supersample,) * 2 int32, at ``FIRST`` or ``SECOND``; 0 is the bare ground."""
+        """Polygon on top of each sub-pixel, (side, side) int32, at ``FIRST`` or ``SECOND``; 0 is the bare ground."""
         side = self.size * self.supersample
         canvas = np.zeros((side, side), dtype=np.int32)
         owners, presence = self.tables().owner, np.array(self._presence)
@@ -246,9 +240,7 @@ class Plan:
     def tables(self) -> Tables:
         """Attributes of all polygons; object 0 and material 0 belong to the bare ground."""
         first = {'material': [0], 'height': [0.0], 'slope': [[0.0, 0.0]], 'tint': [1.0], 'owner': [0]}
-        return Tables(
-            **{name: np.concatenate([first[name], *rows]) for name, rows in self._columns.items()}
-        )
+        return Tables(**{name: np.concatenate([first[name], *rows]) for name, rows in self._columns.items()})
 
     def classes(self) -> np.ndarray:
         """Mask class of every object, uint8."""

@@ -113,9 +113,7 @@ def _owners(plan: Plan, raster: np.ndarray) -> np.ndarray:
     return plan.tables().owner[raster[middle :: plan.supersample, middle :: plan.supersample]]
 
 
-def _visible_boxes(
-    plan: Plan, owners: np.ndarray
-) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+def _visible_boxes(plan: Plan, owners: np.ndarray) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
     """Boxes (n, 8), class names (n,) and difficult flags (n,) of the objects of the first date that can be seen."""
     numbers, corners = plan.box_table(FIRST)
     pixels = np.bincount(owners.ravel(), minlength=int(numbers.max(initial=0)) + 1)[numbers]

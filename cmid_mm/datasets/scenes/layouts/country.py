@@ -2,7 +2,21 @@
 
 import numpy as np
 
-from ..ground import COVERS, along, band, blob, buildings, curve, lattice, rectangle, road, scatter, start, surround, woods
+from ..ground import (
+    COVERS,
+    along,
+    band,
+    blob,
+    buildings,
+    curve,
+    lattice,
+    rectangle,
+    road,
+    scatter,
+    start,
+    surround,
+    woods,
+)
 from ..objects import panels, trees
 from ..plan import Plan
 
@@ -50,7 +64,13 @@ def fields(plan: Plan) -> None:
             points, _ = along(outline[:2] if rng.random() < 0.5 else outline[1:3], rng.uniform(4, 9))
             trees(plan, points + rng.normal(0, 0.8, points.shape), rng.uniform(1.5, 3), species)
     if rng.random() < 0.4:
-        road(plan, curve(plan, 0.1 * plan.extent, rng.uniform(-0.3, 0.3) * plan.extent), rng.uniform(3, 6), 'gravel', False)
+        road(
+            plan,
+            curve(plan, 0.1 * plan.extent, rng.uniform(-0.3, 0.3) * plan.extent),
+            rng.uniform(3, 6),
+            'gravel',
+            False,
+        )
     if rng.random() < 0.3:
         corner = scatter(plan, 1, 0.4 * plan.extent)
         buildings(plan, corner + rng.normal(0, 15, (int(rng.integers(1, 5)), 2)))

@@ -139,7 +139,11 @@ def car_park(plan: Plan) -> None:
     surround(plan, 0.6, 0.4)
     lot = plan.extent * rng.uniform(0.36, 0.72)
     aspect = rng.uniform(0.7, 1)
-    plan.area('road', rectangle(-lot, -lot * aspect, lot, lot * aspect), plan.material(str(rng.choice(('asphalt', 'asphalt', 'concrete')))))
+    plan.area(
+        'road',
+        rectangle(-lot, -lot * aspect, lot, lot * aspect),
+        plan.material(str(rng.choice(('asphalt', 'asphalt', 'concrete')))),
+    )
     stall, deep, aisle = rng.uniform(2.5, 3.0), 5.2, rng.uniform(6, 7.5)
     line, taken = plan.material('paint'), rng.uniform(0.3, 0.98)
     slant = rng.choice((0.0, 0.0, 0.3))
@@ -172,7 +176,9 @@ def sports_ground(plan: Plan) -> None:
     if kind == 'tennis':
         columns, rows = int(rng.integers(2, 5)), int(rng.integers(1, 4))
         reach = (columns * 19 / 2, rows * 38 / 2)
-        plan.area('background', rectangle(-reach[0] - 2, -reach[1] - 2, reach[0] + 2, reach[1] + 2), plan.material('court'))
+        plan.area(
+            'background', rectangle(-reach[0] - 2, -reach[1] - 2, reach[0] + 2, reach[1] + 2), plan.material('court')
+        )
         courts(plan, lattice(plan, 19, 38, 0.0, (-reach[0], -reach[1], *reach)), np.pi / 2)
         return
     scale = rng.uniform(0.55, 1.0) * min(1.0, plan.extent / 150)

@@ -39,7 +39,13 @@ def harbour(plan: Plan) -> None:
     ashore = np.arange(-plan.reach, plan.reach, rng.uniform(3, 9))
     parked = np.stack([ashore, np.full(len(ashore), edge - 0.4 * apron)], axis=-1)
     cars(plan, parked[rng.random(len(ashore)) < 0.5], np.pi / 2)
-    halls = np.stack([np.arange(-plan.reach, plan.reach, 45.0), np.full(len(np.arange(-plan.reach, plan.reach, 45.0)), edge - apron - 16)], -1)
+    halls = np.stack(
+        [
+            np.arange(-plan.reach, plan.reach, 45.0),
+            np.full(len(np.arange(-plan.reach, plan.reach, 45.0)), edge - apron - 16),
+        ],
+        -1,
+    )
     halls = halls[rng.random(len(halls)) < 0.7]
     houses(plan, halls, 0.0, rng.uniform(18, 38, len(halls)), rng.uniform(10, 20, len(halls)), 0.4)
 
@@ -97,7 +103,13 @@ def _carriageways(plan: Plan, line: np.ndarray, lanes: int, traffic: float, heig
         for lane in range(1, lanes):
             dashes(plan, shifted(middle, (lane - lanes / 2) * 3.7), owner, paint, 0.25, 6, 8)
         for rim in (-1, 1):
-            plan.paint(band(shifted(middle, rim * (width / 2 - 0.8)), max(0.3, 0.4 * plan.gsd))[None], owner, paint, height, convex=False)
+            plan.paint(
+                band(shifted(middle, rim * (width / 2 - 0.8)), max(0.3, 0.4 * plan.gsd))[None],
+                owner,
+                paint,
+                height,
+                convex=False,
+            )
         for lane in range(lanes):
             points, directions = along(shifted(middle, (lane + 0.5 - lanes / 2) * 3.7), 15, rng.uniform(0, 15))
             taken = rng.random(len(points)) < traffic
@@ -111,7 +123,7 @@ def motorway(plan: Plan) -> None:
     rng = plan.rng
     surround(plan, 1.2, 0.4)
     lanes, traffic = int(rng.integers(2, 5)), rng.uniform(0.1, 0.5)
-    line = curve(plan, plan.extent * rng.uniform(0, 0.12), 0.0)
+    line = curve(plan, plan.extent * rng.uniform(0, 0.07), 0.0)
     verge = plan.material('grass')
     plan.area('low_vegetation', band(line, lanes * 7.4 + rng.uniform(15, 40)), verge)
     radius = plan.extent * rng.uniform(0.13, 0.24)
@@ -119,7 +131,7 @@ def motorway(plan: Plan) -> None:
     if crossed:
         for sx, sy in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
             if rng.random() < 0.6:
-                loop = ring(30, radius) + [sx * (radius + 6), sy * (radius + 6)]
+                loop = ring(30, radius) + np.array([sx, sy]) * (radius + 6)
                 plan.area('road', band(np.concatenate([loop, loop[:2]]), 7.0), plan.material('asphalt'))
     _carriageways(plan, line, lanes, traffic, 0.0)
     if crossed:
@@ -147,11 +159,18 @@ def crossroads(plan: Plan) -> None:
     owners = [plan.area('road', band(line, width), surface) for line, width in zip(lines, widths, strict=True)]
     for number, (line, width) in enumerate(zip(lines, widths, strict=True)):
         direction = np.arctan2(*(line[1] - line[0])[::-1])
-        ahead, aside = np.array([np.cos(direction), np.sin(direction)]), np.array([-np.sin(direction), np.cos(direction)])
+        ahead, aside = (
+            np.array([np.cos(direction), np.sin(direction)]),
+            np.array([-np.sin(direction), np.cos(direction)]),
+        )
         near = widths[1 - number] / 2 + 4
         for sign in (-1, 1):
             bars = sign * near * ahead + np.arange(-width / 2 + 0.8, width / 2, 1.3)[:, None] * aside
-            plan.paint(place(RECTANGLE, bars, np.full(len(bars), direction), np.tile([3.0, 0.65], (len(bars), 1))), owners[number], paint)
+            plan.paint(
+                place(RECTANGLE, bars, np.full(len(bars), direction), np.tile([3.0, 0.65], (len(bars), 1))),
+                owners[number],
+                paint,
+            )
             arm = np.stack([sign * (near + 3) * ahead, sign * far * ahead])
             for shift in (-0.25, 0.0, 0.25):
                 dashes(plan, shifted(arm, shift * width), owners[number], paint, 0.2, 3.0, 4.5 if shift else 0.0)
@@ -163,7 +182,10 @@ def crossroads(plan: Plan) -> None:
     for sx in (-1, 1):
         for sy in (-1, 1):
             x0, y0 = widths[1] / 2 + rng.uniform(6, 12), widths[0] / 2 + rng.uniform(6, 12)
-            cells = lattice(plan, rng.uniform(16, 34), rng.uniform(16, 30), 0.05, (x0, y0, plan.reach, plan.reach)) * [sx, sy]
+            cells = lattice(plan, rng.uniform(16, 34), rng.uniform(16, 30), 0.05, (x0, y0, plan.reach, plan.reach)) * [
+                sx,
+                sy,
+            ]
             cells = cells[rng.random(len(cells)) < built]
             houses(plan, cells, 0.0, rng.uniform(12, 24, len(cells)), rng.uniform(10, 18, len(cells)), 0.6, height=8.0)
             trees(plan, np.array([sx, sy]) * rng.uniform(8, plan.reach, (int(rng.integers(0, 10)), 2)), 2.2)
@@ -174,7 +196,7 @@ def railway(plan: Plan) -> None:
     rng = plan.rng
     surround(plan, 0.9, 0.3)
     tracks, spacing = int(rng.integers(2, 10)), rng.uniform(4.5, 6.0)
-    line = curve(plan, plan.extent * rng.uniform(0, 0.12), rng.uniform(-0.2, 0.2) * plan.extent)
+    line = curve(plan, plan.extent * rng.uniform(0, 0.05), rng.uniform(-0.2, 0.2) * plan.extent)
     plan.area('railway', band(line, tracks * spacing + 4), plan.material('gravel'))
     steel, sleeper = plan.material('steel'), plan.material(str(rng.choice(('concrete', 'soil'))), 0.3)
     occupied = rng.uniform(0.1, 0.6)
@@ -198,4 +220,4 @@ def railway(plan: Plan) -> None:
     else:
         road(plan, shifted(line, -beside - 4), 6.5, traffic=1.0)
     if rng.random() < 0.3:
-        buildings(plan, scatter(plan, 4) + [0, 2.2 * beside])
+        buildings(plan, scatter(plan, 4) + np.array([0, 2.2 * beside]))
