@@ -1,5 +1,6 @@
-"""tools/dist_train.sh and tools/slurm_train.sh: run from anywhere, with spaces in every path."""
+"""tools/dist_train.sh, tools/slurm_train.sh and `mim train`: from anywhere, with spaces in every path."""
 
+import json
 import os
 import shutil
 import socket
@@ -7,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 REPO = Path(__file__).resolve().parents[1]
 # Takes train.py's place: joins the others as torchrun's variables say and writes down what it was given.
@@ -145,3 +148,64 @@ def test_slurm_asks_for_one_task_a_gpu(tools, config, tmp_path):
         '--exclusive',
         *(sys.executable, '-u', str(tools / 'train.py'), config.name, '--launcher', 'slurm', '--resume'),
     ]
+
+
+@pytest.fixture
+def tiny_config(tmp_path) -> Path:
+    """CMID with ResNet-18 for one epoch of four images of noise, two a step."""
+    images = tmp_path / 'my images'
+    images.mkdir()
+    generator = np.random.default_rng(0)
+    for index in range(4):
+        pixels = generator.integers(0, 256, (96, 96, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(images / f'{index}.png')
+    path = tmp_path / 'my cmid_tiny.py'
+    path.write_text(
+        f'_base_ = {str(REPO / "configs/cmid/cmid_r18_ucmerced.py")!r}\n'
+        'model = dict(global_head=dict(queue_size=8))\n'
+        'train_dataloader = dict(\n'
+        '    batch_size=2, num_workers=1, persistent_workers=False, pin_memory=False,\n'
+        f'    dataset=dict(data_root={str(images)!r}))\n'
+        'train_cfg = dict(max_epochs=1)\n'
+        'param_scheduler = []\n'
+        'default_hooks = dict(logger=dict(interval=1))\n'
+    )
+    return path
+
+
+def _losses(work_dir: Path) -> list[float]:
+    """Return the losses that a run with ``work_dir`` has logged, after a look at its checkpoint."""
+    assert (work_dir / 'epoch_1.pth').is_file()
+    (scalars,) = work_dir.glob('*/vis_data/scalars.json')
+    losses = [json.loads(line)['loss'] for line in scalars.read_text().splitlines()]
+    assert np.isfinite(losses).all()
+    return losses
+
+
+@pytest.mark.slow
+def test_cmid_trains_through_mim(tiny_config, tmp_path):
+    arguments = ['train', 'mmpretrain', str(tiny_config), '--gpus', '0', '--launcher', 'none']
+    run = subprocess.run(
+        [sys.executable, '-m', 'mim', *arguments, '--work-dir', str(tmp_path / 'my run')],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,  # mim asks before it installs upstream's package
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    assert len(_losses(tmp_path / 'my run')) == 2
+
+
+@pytest.mark.slow
+def test_cmid_trains_in_two_processes(tiny_config, tmp_path):
+    run = _run(
+        *(REPO / 'tools' / 'dist_train.sh', str(tiny_config), '2', '--work-dir', 'my run'),
+        cwd=tmp_path,
+        PORT=str(_free_port()),
+        OMP_NUM_THREADS='1',
+        CUDA_VISIBLE_DEVICES='',
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(_losses(tmp_path / 'my run')) == 1
