@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import copy
 import io
+import json
 import logging
 import math
 import shlex
@@ -11,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -148,16 +150,22 @@ def demo_config(images: ImageSet, args: argparse.Namespace) -> Config:
         wanted = max(cfg.train_cfg.max_epochs, math.ceil(FEWEST_STEPS / steps))
         epochs = affordable if args.minutes else min(wanted, affordable)
     total = epochs * steps
-    warm_up = max(1, total // 8)
     cfg.train_cfg.max_epochs = epochs
-    cfg.param_scheduler = [
-        dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warm_up),
-        dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=False, begin=warm_up, end=max(total, warm_up + 1)),
-    ]
+    cfg.param_scheduler = schedule(total)
     cfg.model.local_head.loss.warmup_epochs = max(1, epochs * 3 // 8)
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=epochs, max_keep_ckpts=1)
     cfg.default_hooks.logger.interval = cfg.log_processor.window_size = max(1, min(10, steps, total // 40))
     return cfg
+
+
+def schedule(total: int) -> list[dict]:
+    """Warm-up over an eighth of the iterations, then a cosine to the end; for runs too short to count in epochs."""
+    # mmengine's LinearLR reaches the full rate in its last iteration but one, so it needs two.
+    warm_up = max(2, total // 8)
+    return [
+        dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warm_up),
+        dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=False, begin=warm_up, end=max(total, warm_up + 1)),
+    ]
 
 
 def seconds_per_step(cfg: Config, unmeasured: int = 2, measured: int = 6) -> float:
@@ -333,6 +341,7 @@ def run(args: argparse.Namespace, command: str) -> Path:
     }
     title = 'What CMID learned from ' + ('drawn scenes' if args.data is None else root.resolve().name)
     page = write_report(args.work_dir / 'report', title, lead, facts | environment(), scores, scores_text, pictures)
+    (page.parent / 'scores.json').write_text(json.dumps([asdict(row) for row in scores], indent=2) + '\n')
     print(f'\n{lead}\n')
     for row in scores:
         print(f'{row.name:18}10-NN {100 * row.knn:5.1f} %   linear probe {100 * row.linear_probe:5.1f} %')
@@ -340,8 +349,8 @@ def run(args: argparse.Namespace, command: str) -> Path:
     return page
 
 
-def main() -> None:
-    args = parse_args()
+def main(arguments: list[str] | None = None) -> None:
+    args = parse_args(arguments)
     try:
         run(args, shlex.join(['python', *sys.argv]))
     except (ValueError, FileExistsError, CheckpointError) as error:
