@@ -73,28 +73,27 @@ def cast_shadows(height: np.ndarray, light: Light, step: float) -> np.ndarray:
     shadow = np.zeros(height.shape, dtype=bool)
     for number in range(1, int(longest / stride) + 1):
         reach = number * stride
-        dx, dy = round(reach * np.cos(light.azimuth)), round(reach * np.sin(light.azimuth))
+        dx, dy = np.rint(reach * light.towards).astype(int).tolist()
         # Looking towards the sun, something that stands above the ray hides it.
         shadow |= _shifted_above(height, dx, dy, reach * rise)
     return cv2.blur(shadow.astype(np.float32), (3, 3))
 
 
-def shade(height: np.ndarray, slope: np.ndarray, light: Light, step: float) -> np.ndarray:
+def shade(height: np.ndarray, facing: np.ndarray, light: Light, step: float) -> np.ndarray:
     """Factor by which a surface that faces the sun is brighter, (side, side) float32.
 
     Args:
         height: (side, side) metres; its edges and domes catch light.
-        slope: (side, side, 2) tilt of roofs.
+        facing: (side, side) how steeply roofs lean towards the sun.
         light: Gives the sun.
         step: Metres a sub-pixel.
     """
     soft = cv2.blur(height, (3, 3))
-    towards = (np.cos(light.azimuth), np.sin(light.azimuth))
+    towards = light.towards
     gradient = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=towards[0] / (8 * step))
     gradient += cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=towards[1] / (8 * step))
     relief = 0.22 * np.clip(-gradient, -1.3, 1.3)
-    relief += slope[..., 0] * towards[0] + slope[..., 1] * towards[1]
-    return 1 + relief
+    return 1 + relief + facing
 
 
 def photograph(
@@ -118,23 +117,22 @@ def photograph(
     tables, step = plan.tables(), plan.gsd / plan.supersample
     colours = np.array([palette.colour(m) for m in plan.materials], dtype=np.float32)
     height = tables.height.astype(np.float32)[raster]
-    slope = tables.slope.astype(np.float32)[raster]
+    facing = (tables.slope @ light.towards).astype(np.float32)[raster]
     factor = texture.of(raster, plan, tables)
-    factor *= shade(height, slope, light, step)
+    factor *= shade(height, facing, light, step)
     factor *= 1 - (1 - light.sky) * cast_shadows(height, light, step)
-    picture = colours[tables.material][raster]
-    picture *= np.maximum(factor, 0.05)[..., None]
+    factor = np.maximum(factor, 0.05)
+    # OpenCV, since numpy is slow where the last axis is as short as three channels.
+    picture = cv2.multiply(np.take(colours[tables.material], raster, axis=0), cv2.merge([factor] * 3))
     return expose(cv2.resize(picture, (plan.size, plan.size), interpolation=cv2.INTER_AREA), light, rng)
 
 
 def expose(radiance: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarray:
     """Air, optics and sensor: radiance (size, size, 3) float32 to uint8 RGB."""
-    picture = cv2.GaussianBlur(radiance, (5, 5), light.blur)
-    gray = picture.mean(axis=2, keepdims=True)
-    picture = gray + light.saturation * (picture - gray)
-    picture += light.haze * (light.air - picture)
-    picture *= light.gain
-    np.clip(picture, 0, 1, out=picture)
-    picture = cv2.pow(picture, light.gamma)
+    # Saturation, haze and gain are linear in the colour: one matrix (3, 4).
+    mix = light.saturation * np.eye(3) + (1 - light.saturation) / 3
+    matrix = light.gain[:, None] * np.column_stack([(1 - light.haze) * mix, light.haze * light.air])
+    picture = cv2.transform(cv2.GaussianBlur(radiance, (5, 5), light.blur), matrix.astype(np.float32))
+    picture = cv2.pow(np.clip(picture, 0, 1), light.gamma)
     picture += light.noise * rng.standard_normal(picture.shape, dtype=np.float32)
     return np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)

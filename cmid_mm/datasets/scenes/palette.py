@@ -141,6 +141,11 @@ class Light:
     blur: float
     noise: float
 
+    @property
+    def towards(self) -> np.ndarray:
+        """Unit vector (2,) towards the sun, in the image."""
+        return np.array([np.cos(self.azimuth), np.sin(self.azimuth)])
+
 
 def draw_light(rng: np.random.Generator) -> Light:
     """Draw the light of a date."""

@@ -140,14 +140,19 @@ def lake(plan: Plan) -> None:
     rng = plan.rng
     surround(plan, 1.5, 0.4)
     water, shore = plan.material('water'), plan.material(str(rng.choice(('sand', 'soil', 'grass'))))
+    outlines = []
     for number in range(int(rng.integers(1, 4))):
         radius = plan.extent * (rng.uniform(0.22, 0.42) if number == 0 else rng.uniform(0.05, 0.15))
         centre = scatter(plan, 1, (0.15 if number == 0 else 0.5) * plan.extent)[0]
-        outline = blob(plan, tuple(centre), radius, 0.3)
-        middle = outline.mean(axis=0)
+        outlines.append(blob(plan, tuple(centre), radius, 0.3))
+    middles = [outline.mean(axis=0) for outline in outlines]
+    # All shores before all water, so that ponds that meet are one water.
+    for outline, middle in zip(outlines, middles, strict=True):
         plan.area('background', middle + (outline - middle) * rng.uniform(1.03, 1.12), shore)
+    for outline in outlines:
         plan.area('water', outline, water)
-        edge, _ = along(np.concatenate([outline, outline[:1]]) * 1.0, rng.uniform(5, 14))
+    for outline, middle in zip(outlines, middles, strict=True):
+        edge, _ = along(np.concatenate([outline, outline[:1]]), rng.uniform(5, 14))
         edge = middle + (edge - middle) * rng.uniform(1.1, 1.25, (len(edge), 1))
         trees(plan, edge[rng.random(len(edge)) < rng.random()], rng.uniform(2, 4))
 
