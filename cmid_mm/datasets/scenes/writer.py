@@ -95,8 +95,8 @@ def write_scenes(
     # Taken up again by the next run if this one is cut short: the record says complete at the end only.
     root.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps({'complete': False, **settings}, indent=2) + '\n')
-    for task in TASKS:
-        shutil.rmtree(root / task, ignore_errors=True)
+    for former in filter(Path.is_dir, [root / task for task in TASKS]):
+        shutil.rmtree(former)
     split = partial(split_of, val_fraction=val_fraction)
     for folder in _folders(root, num, tasks, split):
         folder.mkdir(parents=True, exist_ok=True)
