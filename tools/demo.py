@@ -300,7 +300,7 @@ def result(scores: list[Score], images: ImageSet) -> tuple[str, str]:
         f'Accuracy on {len(images.test):,} images held back from everything, with features learned and compared on '
         f'the others. 10-NN: the ten most similar images vote. Linear probe: logistic regression on the frozen '
         'features. Spread is 0 if all images have the same feature and 1 if they point in all directions alike; '
-        'effective rank counts the directions in use. Both near 0 would mean that the features have collapsed.'
+        'rank is the number of directions in use. Both near 0 would mean that the features have collapsed.'
     )
     return lead, text
 

@@ -26,12 +26,14 @@ STYLE = """
 body { margin: 0 auto; max-width: 56rem; padding: 1rem; font: 16px/1.5 system-ui, sans-serif;
   color: var(--ink); background: var(--page); overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 2rem; }
-.lead { font-size: 1.1rem; } .soft { color: var(--soft); font-size: .9rem; }
+.lead { font-size: 1.1rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-.scores td + td, .scores th + th { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+.scores th, .scores td { overflow-wrap: normal; padding: .4rem .3rem; }
+.scores td + td, .scores th + th { text-align: right; font-variant-numeric: tabular-nums; }
+.scores td + td, .scores th:nth-child(2) { white-space: nowrap; }
 .best { background: var(--best); font-weight: 600; }
-.facts th { font-weight: 400; color: var(--soft); width: 9rem; }
+.facts th { font-weight: 400; color: var(--soft); width: 6.5rem; }
 figure { margin: 0; } img { width: 100%; height: auto; border: 1px solid var(--line); background: #fff; }
 """
 
@@ -126,7 +128,7 @@ def _table(scores: Sequence[Score]) -> str:
     )
     return (
         '<div class="wide"><table class="scores"><thead><tr><th>features</th><th>10-NN</th><th>linear probe</th>'
-        f'<th>spread</th><th>effective rank</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<th>spread</th><th>rank</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
