@@ -353,7 +353,7 @@ def main(arguments: list[str] | None = None) -> None:
     args = parse_args(arguments)
     try:
         run(args, shlex.join(['python', *sys.argv]))
-    except (ValueError, FileExistsError, CheckpointError) as error:
+    except (ValueError, OSError, CheckpointError) as error:
         sys.exit(f'demo: {error}')
     except KeyboardInterrupt:
         print('demo: stopped', file=sys.stderr)

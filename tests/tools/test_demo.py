@@ -89,6 +89,12 @@ def test_a_folder_that_cannot_be_used_ends_in_one_sentence(demo, tmp_path):
         assert stopped.value.code.count('\n') == 0
 
 
+def test_a_work_folder_that_cannot_be_made_ends_in_one_sentence(demo, tmp_path):
+    (tmp_path / 'file').write_text('x')
+    with pytest.raises(SystemExit, match=r'demo: .*file'):
+        demo.main(['--work-dir', str(tmp_path / 'file' / 'work')])
+
+
 def test_somebody_elses_files_are_not_overwritten_by_scenes(demo, tmp_path):
     (tmp_path / 'scenes').mkdir()
     (tmp_path / 'scenes' / 'thesis.tex').write_text('precious')
@@ -116,13 +122,16 @@ def test_every_length_reaches_the_full_rate_and_comes_down(demo, total):
 
 def test_batch_and_queue_follow_the_number_of_images(demo, tmp_path, data_root):
     def configure(count, **length):
-        images = SimpleNamespace(root=data_root / 'ucmerced', places=np.arange(count), train=np.arange(count))
+        places = np.arange(2 * count) + 100
+        images = SimpleNamespace(root=data_root / 'ucmerced', places=places, train=np.arange(0, 2 * count, 2))
         args = SimpleNamespace(**{'work_dir': tmp_path, 'seed': 3, 'epochs': None, 'minutes': None} | length)
         return demo.demo_config(images, args)
 
     cfg = configure(40, epochs=5)
     assert (cfg.train_cfg.max_epochs, cfg.train_dataloader.batch_size, cfg.randomness.seed) == (5, 32, 3)
     assert cfg.model.global_head.queue_size == 40
+    # Held-back images, the odd rows here, are not among those that pretraining reads.
+    assert cfg.train_dataloader.dataset.indices == list(range(100, 180, 2))
     assert configure(26, epochs=1).train_dataloader.batch_size == 26
 
 
