@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import cmid_mm  # noqa: F401  registers every component
@@ -40,3 +43,39 @@ def repo() -> Path:
 def _registry_scope() -> None:
     """Build everything in mmpretrain's scope, as a Runner of a pretraining config does."""
     init_default_scope('mmpretrain')
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Path:
+    """Two dozen small images that differ in layout, so that there is something to learn."""
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for index in range(24):
+        coarse = generator.integers(0, 256, (5, 5, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f'{index:02d}.png'), cv2.resize(coarse, (80, 72), interpolation=cv2.INTER_CUBIC))
+    return folder
+
+
+@pytest.fixture
+def tiny_config(repo: Path, tmp_path: Path, image_folder: Path) -> Config:
+    """A CMID run of a few seconds: the demo's config on a ResNet of 8 channels, 2 epochs of 6 steps."""
+    cfg = Config.fromfile(repo / 'configs/cmid/cmid_r18_demo.py')
+    projector = dict(hid_channels=32, out_channels=16)
+    cfg.merge_from_dict(
+        dict(
+            model=dict(
+                backbone=dict(stem_channels=8, base_channels=8),
+                global_head=dict(projector=projector, queue_size=32),
+                local_head=dict(projector=dict(num_prototypes=24, **projector)),
+            ),
+            train_dataloader=dict(
+                batch_size=4, num_workers=0, persistent_workers=False, dataset=dict(data_root=str(image_folder))
+            ),
+            train_cfg=dict(max_epochs=2),
+            default_hooks=dict(logger=dict(interval=1)),
+            log_processor=dict(window_size=1),
+            work_dir=str(tmp_path / 'work'),
+        )
+    )
+    return cfg

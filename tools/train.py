@@ -57,7 +57,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     if not torch.cuda.is_available():
         if args.amp or cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
             raise ValueError('mixed precision (--amp, AmpOptimWrapper) needs a GPU, and there is none; leave it out')
-        cfg.env_cfg.dist_cfg.backend = 'gloo'
+        if args.launcher not in ('none', 'pytorch'):
+            raise ValueError(f'--launcher {args.launcher} needs GPUs, and there is none; use tools/dist_train.sh on CPUs')
     if args.amp:
         cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype=AMP_TYPES[args.amp])
         # bfloat16 has the range of float32, so there is nothing to scale.
@@ -74,6 +75,9 @@ def main() -> None:
         cfg = merge_args(Config.fromfile(args.config), args)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f'train: {error}')
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        # mmengine's own start sets a CUDA device even for gloo; it leaves a running group alone.
+        torch.distributed.init_process_group('gloo')
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.train()
 

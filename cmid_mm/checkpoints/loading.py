@@ -1,6 +1,7 @@
 """Load checkpoints without running what is in them."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -13,19 +14,28 @@ from safetensors.torch import load_file
 
 ALLOW_PICKLE = 'CMID_MM_ALLOW_PICKLE'
 
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be read or does not fit; the message says which and what to do."""
+
+
+def _method_of_history(owner: type, name: str) -> Callable:
+    """Stand in for ``getattr``, which pickled history buffers ask for to name their own methods."""
+    if owner is not HistoryBuffer or name.startswith('_'):
+        raise UnpicklingError(f'getattr of {name!r} on {owner!r}')
+    return getattr(HistoryBuffer, name)
+
+
 # What mmengine's own training checkpoints hold besides tensors: logged values in history buffers.
 SAFE_GLOBALS = [
     HistoryBuffer,
+    (_method_of_history, 'builtins.getattr'),
     np._core.multiarray._reconstruct,
     np._core.multiarray.scalar,
     np.ndarray,
     np.dtype,
     *(type(np.dtype(name)) for name in ('float32', 'float64', 'int32', 'int64', 'uint32', 'bool')),
 ]
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be read or does not fit; the message says which and what to do."""
 
 
 def load_checkpoint(path: str | os.PathLike, map_location: str | torch.device | None = 'cpu') -> dict:

@@ -1,7 +1,7 @@
 # Batch 256: the released run had 4 processes of 64 images and a learning rate of 1e-3 for each process.
 optim_wrapper = dict(
     optimizer=dict(type='Adan', lr=4e-3, betas=(0.98, 0.92, 0.99), eps=1e-8, weight_decay=0.02),
-    paramwise_cfg=dict(bias_decay_mult=0.0, norm_decay_mult=0.0),
+    constructor='DecayGroupsConstructor',  # no decay of biases and norm weights
 )
 auto_scale_lr = dict(base_batch_size=256)
 # The cosine ends with the run, whatever max_epochs is.
