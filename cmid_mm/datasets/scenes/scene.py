@@ -124,5 +124,5 @@ def _visible_boxes(plan: Plan, owners: np.ndarray) -> tuple[np.ndarray, tuple[st
     kept = np.flatnonzero((pixels >= 3) & (share >= 0.2) & np.isin(names, BOX_CLASSES))
     centres = corners[kept].mean(axis=1)
     outside = ((centres < 0) | (centres > plan.size)).any(axis=1)
-    difficult = outside | (share[kept] < 0.5) | (sides[kept].min(axis=1, initial=np.inf) < 3)
+    difficult = outside | (share[kept] < 0.5) | (sides[kept].min(axis=1, initial=np.inf) < 2)
     return corners[kept].reshape(-1, 8).astype(np.float32), tuple(names[kept].tolist()), difficult
