@@ -62,7 +62,7 @@ def write_scenes(
         root: Folder to write to.
         num: Scenes a task, over all splits and classes.
         size: Pixels a side.
-        seed: Number of the first scene; scene i has seed ``seed * 2**32 + i``. Tasks share scenes.
+        seed: Number of the set; scene i of it has seed ``seed * 2**32 + i``. Tasks share scenes.
         tasks: Of :data:`TASKS`.
         workers: Processes; 1 draws in this one.
         val_fraction: Share of validation scenes; ``change`` has a test split of the same size beside it.
@@ -98,7 +98,7 @@ def write_scenes(
     for former in filter(Path.is_dir, [root / task for task in TASKS]):
         shutil.rmtree(former)
     split = partial(split_of, val_fraction=val_fraction)
-    for folder in _folders(root, num, tasks, split):
+    for folder in _folders(root, num, tasks):
         folder.mkdir(parents=True, exist_ok=True)
     write = partial(_write_one, root=root, size=size, seed=seed, tasks=tasks, split=split)
     _run(write, num, workers)
@@ -159,7 +159,7 @@ def split_of(index: int, task: str, val_fraction: float) -> str:
     return 'test' if task == 'change' and taken(0.5) else 'train'
 
 
-def _folders(root: Path, num: int, tasks: Sequence[str], split: Callable[[int, str], str]) -> Iterator[Path]:
+def _folders(root: Path, num: int, tasks: Sequence[str]) -> Iterator[Path]:
     for task in tasks:
         for name in ('train', 'val', 'test') if task == 'change' else ('train', 'val'):
             if task == 'classification':
