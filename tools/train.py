@@ -10,6 +10,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from cmid_mm.engine.cpu_processes import start_cpu_processes
 from cmid_mm.engine.lr_scaling import RULES, scale_learning_rate
 
 AMP_TYPES = dict(fp16='float16', bf16='bfloat16')
@@ -76,8 +77,7 @@ def main() -> None:
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f'train: {error}')
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
-        # mmengine's own start sets a CUDA device even for gloo; it leaves a running group alone.
-        torch.distributed.init_process_group('gloo')
+        start_cpu_processes(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.train()
 
