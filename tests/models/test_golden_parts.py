@@ -107,7 +107,11 @@ def test_global_projector(golden_root):
     ).double()
     names = {'layer.0.0': 'mlp.0', 'layer.0.3': 'mlp.2'}
     neck.load_state_dict(
-        {f'{ours}.{kind}': golden[f'p_{theirs}.{kind}'] for theirs, ours in names.items() for kind in ('weight', 'bias')}
+        {
+            f'{ours}.{kind}': golden[f'p_{theirs}.{kind}']
+            for theirs, ours in names.items()
+            for kind in ('weight', 'bias')
+        }
     )
     assert_same(neck((golden['input'],))[0], golden['out'])
 

@@ -42,9 +42,11 @@ def their_name(name):
         return None
     rest = name.removeprefix(f'{ours}.')
     if 'projector' in ours:
-        rest = {'mlp.2.weight': 'layer.0.3.weight', 'mlp.2.bias': 'layer.0.3.bias'}.get(rest, rest) if (
-            'global' in ours
-        ) else rest.replace('prototypes.weight', 'last_layer.weight_v')
+        rest = (
+            {'mlp.2.weight': 'layer.0.3.weight', 'mlp.2.bias': 'layer.0.3.bias'}.get(rest, rest)
+            if ('global' in ours)
+            else rest.replace('prototypes.weight', 'last_layer.weight_v')
+        )
         rest = re.sub(r'^mlp\.0\.', 'layer.0.0.', rest) if 'global' in ours else rest
     return f'{NETWORKS[ours]}.{rest}'
 
