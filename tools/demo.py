@@ -35,7 +35,8 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
     from cmid_mm.checkpoints import CheckpointError, extract_backbone, load_checkpoint
     from cmid_mm.datasets import seeded
     from cmid_mm.datasets.scenes import write_scenes
-    from cmid_mm.engine.hooks.progress_hook import ProgressBarHook
+    from cmid_mm.engine.hooks import ProgressBarHook
+    from cmid_mm.engine.short_run import fit_to_short_run
     from cmid_mm.evaluation import ImageSet, Score, colour_histograms, extract_features, read_image_set, score_features
     from cmid_mm.visualization.loss_curves import draw_loss_curves, read_scalars
     from cmid_mm.visualization.neighbours import draw_neighbours, nearest, spread_queries
@@ -149,23 +150,10 @@ def demo_config(images: ImageSet, args: argparse.Namespace) -> Config:
         # A small folder needs more epochs for as many steps as the drawn scenes give.
         wanted = max(cfg.train_cfg.max_epochs, math.ceil(FEWEST_STEPS / steps))
         epochs = affordable if args.minutes else min(wanted, affordable)
-    total = epochs * steps
-    cfg.train_cfg.max_epochs = epochs
-    cfg.param_scheduler = schedule(total)
-    cfg.model.local_head.loss.warmup_epochs = max(1, epochs * 3 // 8)
+    fit_to_short_run(cfg, steps, epochs)
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=epochs, max_keep_ckpts=1)
-    cfg.default_hooks.logger.interval = cfg.log_processor.window_size = max(1, min(10, steps, total // 40))
+    cfg.default_hooks.logger.interval = cfg.log_processor.window_size = max(1, min(10, steps, epochs * steps // 40))
     return cfg
-
-
-def schedule(total: int) -> list[dict]:
-    """Warm-up over an eighth of the iterations, then a cosine to the end; for runs too short to count in epochs."""
-    # mmengine's LinearLR reaches the full rate in its last iteration but one, so it needs two.
-    warm_up = max(2, total // 8)
-    return [
-        dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warm_up),
-        dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=False, begin=warm_up, end=max(total, warm_up + 1)),
-    ]
 
 
 def seconds_per_step(cfg: Config, unmeasured: int = 2, measured: int = 6) -> float:

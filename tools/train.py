@@ -59,7 +59,9 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         if args.amp or cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
             raise ValueError('mixed precision (--amp, AmpOptimWrapper) needs a GPU, and there is none; leave it out')
         if args.launcher not in ('none', 'pytorch'):
-            raise ValueError(f'--launcher {args.launcher} needs GPUs, and there is none; use tools/dist_train.sh on CPUs')
+            raise ValueError(
+                f'--launcher {args.launcher} needs GPUs, and there is none; use tools/dist_train.sh on CPUs'
+            )
     if args.amp:
         cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype=AMP_TYPES[args.amp])
         # bfloat16 has the range of float32, so there is nothing to scale.

@@ -70,6 +70,10 @@ def rule(name, shape):
 
 
 def build(network, golden):
+    shapes = {
+        str(name): tuple(map(int, re.findall(r'\d+', str(shape))))
+        for name, shape in zip(golden['state_names'], golden['state_shapes'], strict=True)
+    }
     model = MODELS.build(
         dict(
             type='CMID',
@@ -78,7 +82,7 @@ def build(network, golden):
             global_head=dict(
                 type='GlobalContrastHead',
                 projector=dict(type='MoCoV2Neck', hid_channels=2048, out_channels=256),
-                queue_size=1024,
+                queue_size=shapes['queue'][1],
             ),
             local_head=dict(
                 type='LocalDistillationHead',
@@ -87,10 +91,6 @@ def build(network, golden):
             ),
         )
     ).double()
-    shapes = {
-        str(name): tuple(map(int, re.findall(r'\d+', str(shape))))
-        for name, shape in zip(golden['state_names'], golden['state_shapes'], strict=True)
-    }
     state, used = model.state_dict(), set()
     for name, value in state.items():
         theirs = their_name(name)

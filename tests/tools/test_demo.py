@@ -10,10 +10,6 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from mmengine.registry import PARAM_SCHEDULERS
 from mmpretrain.registry import MODELS
 from PIL import Image
 
@@ -101,23 +97,6 @@ def test_somebody_elses_files_are_not_overwritten_by_scenes(demo, tmp_path):
     with pytest.raises(SystemExit, match='holds files but no'):
         demo.main(['--work-dir', str(tmp_path)])
     assert (tmp_path / 'scenes' / 'thesis.tex').read_text() == 'precious'
-
-
-@settings(max_examples=30, deadline=None)
-@given(total=st.integers(3, 600))
-def test_every_length_reaches_the_full_rate_and_comes_down(demo, total):
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
-    schedulers = [PARAM_SCHEDULERS.build(dict(part, optimizer=optimizer)) for part in demo.schedule(total)]
-    rates = []
-    for _ in range(total):
-        rates.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()
-        for scheduler in schedulers:
-            scheduler.step()
-    assert rates[0] == pytest.approx(0.005)
-    assert max(rates) == pytest.approx(0.5)
-    if total >= 40:
-        assert rates[-1] < 0.01
 
 
 def test_batch_and_queue_follow_the_number_of_images(demo, tmp_path, data_root):

@@ -8,12 +8,11 @@ pretraining and scored; labels are used for scoring alone.
 
 import argparse
 import json
-import platform
+import shlex
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from datetime import date
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,9 +24,10 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 from mmpretrain.registry import MODELS
 
+from cmid_mm.engine.short_run import fit_to_short_run
 from cmid_mm.evaluation import colour_histograms, extract_features, read_image_set, score_features
 from cmid_mm.visualization.progress import ProgressBar
-from cmid_mm.visualization.report import cores
+from cmid_mm.visualization.report import cores, environment
 
 LEFT_OUT = {
     'CMID': None,
@@ -37,6 +37,8 @@ LEFT_OUT = {
 }
 VARIANTS = ('colour histogram', 'untrained', *LEFT_OUT)
 SPLIT_SEED = 0
+# What is printed of a score, in which unit, with how many digits.
+COLUMNS = (('knn', 100, 1), ('linear_probe', 100, 1), ('spread', 1, 2), ('effective_rank', 1, 0))
 BAR = partial(ProgressBar, every_seconds=60)
 
 
@@ -73,18 +75,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def budget(cfg: Config, steps_per_epoch: int, epochs: int) -> None:
-    """Set the length of the run, with a warm-up over an eighth of it."""
-    total = steps_per_epoch * epochs
-    warm_up = max(2, total // 8)
-    cfg.train_cfg.max_epochs = epochs
-    cfg.param_scheduler = [
-        dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warm_up),
-        dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=False, begin=warm_up, end=total),
-    ]
-    cfg.model.local_head.loss.warmup_epochs = max(1, epochs * 3 // 8)
-
-
 def config_of(task: Task, places: np.ndarray) -> Config:
     cfg = Config.fromfile(task.config)
     cfg.work_dir = task.work_dir
@@ -96,7 +86,7 @@ def config_of(task: Task, places: np.ndarray) -> Config:
     loader.dataset.update(data_root=task.root, indices=places.tolist())
     loader.pin_memory = torch.cuda.is_available()
     cfg.model.global_head.queue_size = min(cfg.model.global_head.queue_size, len(places))
-    budget(cfg, len(places) // loader.batch_size, task.epochs)
+    fit_to_short_run(cfg, len(places) // loader.batch_size, task.epochs)
     if head := LEFT_OUT.get(task.variant):
         cfg.model[head] = None
     return cfg
@@ -166,12 +156,7 @@ def table(results: list[dict], variants: list[str]) -> str:
         if not scores:
             continue
         cells = []
-        for key, factor, digits in (
-            ('knn', 100, 1),
-            ('linear_probe', 100, 1),
-            ('spread', 1, 2),
-            ('effective_rank', 1, 0),
-        ):
+        for key, factor, digits in COLUMNS:
             values = factor * np.array([score[key] for score in scores])
             spread = f' ± {values.std(ddof=1):.{digits}f}' if len(values) > 1 else ''
             cells.append(f'{values.mean():.{digits}f}{spread}')
@@ -194,22 +179,18 @@ def main() -> None:
         if variant != 'colour histogram' or seed == args.seeds[0]
     ]
     results = results_of(tasks, args.jobs)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'{cores()} cores, {platform.machine()}'
-    print(f'\n{Path(args.config).name}; {device}; torch {torch.__version__}; {date.today()}; {shell_line()}')
+    print('', shlex.join(['tools/benchmark/learning.py', *sys.argv[1:]]), *environment().values(), sep='\n')
     for name in dict.fromkeys(task.data for task in tasks):
         own = [result for result in results if result['task']['data'] == name]
-        facts = next(result for result in own if result['task']['data'] == name)
+        facts = own[0]
         print(
-            f'\n{name}: {facts["images"]} images without labels, {facts["held_back"]} held back and scored; {args.epochs} '
-            f'epochs, batch {facts["batch_size"]}, {facts["size"]} px; mean ± deviation over seeds {args.seeds}\n'
+            f'\n{name}: {facts["images"]} images without labels, {facts["held_back"]} held back and scored; '
+            f'{args.epochs} epochs, batch {facts["batch_size"]}, {facts["size"]} px; '
+            f'mean ± deviation over seeds {args.seeds}\n'
         )
         print(table(own, args.variants))
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))
-
-
-def shell_line() -> str:
-    return ' '.join(['tools/benchmark/learning.py', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

@@ -1,0 +1,29 @@
+"""Schedules fit runs of any length."""
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mmengine.registry import PARAM_SCHEDULERS
+
+from cmid_mm.engine.short_run import fit_to_short_run
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.integers(1, 60), epochs=st.integers(1, 12))
+def test_every_length_reaches_the_full_rate_and_comes_down(tiny_config, steps, epochs):
+    fit_to_short_run(tiny_config, steps, epochs)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    schedulers = [PARAM_SCHEDULERS.build(dict(part, optimizer=optimizer)) for part in tiny_config.param_scheduler]
+    rates = []
+    for _ in range(steps * epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    assert rates[0] == pytest.approx(0.005)
+    if len(rates) >= 3:
+        assert max(rates) == pytest.approx(0.5)
+    if len(rates) >= 40:
+        assert rates[-1] < 0.01
+    assert tiny_config.train_cfg.max_epochs == epochs
