@@ -82,6 +82,9 @@ def main() -> None:
         start_cpu_processes(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.train()
+    if torch.distributed.is_initialized():
+        # Threads of gloo that outlive the interpreter abort it.
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == '__main__':

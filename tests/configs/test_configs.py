@@ -45,6 +45,12 @@ def test_every_config_builds_and_takes_a_batch(path, build):
     assert [group['weight_decay'] for group in optimizer.optimizer.param_groups] == [0.02, 0.0]
 
 
+def test_the_readme_lists_every_config(repo):
+    text = (repo / 'README.md').read_text()
+    for path in PRETRAINING:
+        assert f'[{path.stem}](configs/{path.as_posix()})' in text, f'the README has no row for configs/{path}'
+
+
 def test_every_config_is_found():
     assert {'cmid_r50_millionaid.py', 'cmid_swin-b_millionaid.py', 'cmid_r50_potsdam.py', 'cmid_swin-b_potsdam.py'} <= {
         path.name for path in PRETRAINING

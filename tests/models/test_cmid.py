@@ -119,6 +119,23 @@ def test_backbone_without_mask_is_the_plain_one(family):
     assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'cfg',
+    [dict(type='MaskedResNet', depth=depth) for depth in (18, 34, 50, 101)]
+    + [dict(type='MaskedSwinTransformer', arch=arch) for arch in ('tiny', 'small', 'base', 'large')],
+    ids=lambda cfg: f'{cfg["type"]}-{cfg.get("depth", cfg.get("arch"))}',
+)
+def test_every_size_gives_a_stride_32_map_and_extracts(cfg):
+    masked = evaluating(cfg)
+    with torch.no_grad():
+        feature = masked(torch.randn(1, 3, 224, 224), torch.ones(1, 56, 56))[-1]
+    assert feature.shape == (1, masked.out_channels, 7, 7)
+    plain = MODELS.build(type(masked).plain_config(cfg))
+    assert set(masked.state_dict()) - set(plain.state_dict()) == {'mask_token'}
+    assert set(plain.state_dict()) <= set(masked.state_dict())
+
+
 def test_mask_modes():
     image, mask = torch.randn(1, 3, 64, 64), torch.ones(1, 16, 16)
     added, replaced = (evaluating(dict(FAMILIES['resnet'], mask_mode=mode)) for mode in ('add', 'replace'))
