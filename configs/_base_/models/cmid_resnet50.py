@@ -12,9 +12,7 @@ model = dict(
     ),
     local_head=dict(
         type='LocalDistillationHead',
-        projector=dict(
-            type='PrototypeNeck', hid_channels=2048, out_channels=256, num_prototypes=2048, with_norm=True
-        ),
+        projector=dict(type='PrototypeNeck', hid_channels=2048, out_channels=256, num_prototypes=2048, with_norm=True),
         num_matches=20,
         loss=dict(
             student_temperature=0.1,
