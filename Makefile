@@ -10,6 +10,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 PY := .venv/bin/python
+# Threads that wait for each other sleep: where other programs share the cores, spinning halves the speed.
+export OMP_WAIT_POLICY ?= PASSIVE
 PIP := $(PY) -m pip --disable-pip-version-check
 INSTALL := $(PIP) install -c requirements/constraints.txt
 

@@ -27,7 +27,11 @@ def parse_args() -> argparse.Namespace:
         help='go on from a checkpoint, or, without a value, from the last one in the work folder',
     )
     parser.add_argument(
-        '--amp', nargs='?', const='fp16', choices=tuple(AMP_TYPES), help='mixed precision on a GPU (default: fp16)'
+        '--amp',
+        nargs='?',
+        const='fp16',
+        choices=tuple(AMP_TYPES),
+        help='mixed precision (default: fp16; on a CPU bf16)',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -56,13 +60,18 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if not torch.cuda.is_available():
-        if args.amp or cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
-            raise ValueError('mixed precision (--amp, AmpOptimWrapper) needs a GPU, and there is none; leave it out')
+        if args.amp == 'fp16' or cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
+            raise ValueError(
+                'half precision (--amp fp16, AmpOptimWrapper) needs a GPU, and there is none; leave it out, or give '
+                '--amp bf16 where the CPU has instructions for bfloat16'
+            )
         if args.launcher not in ('none', 'pytorch'):
             raise ValueError(
                 f'--launcher {args.launcher} needs GPUs, and there is none; use tools/dist_train.sh on CPUs'
             )
-    if args.amp:
+    if args.amp and not torch.cuda.is_available():
+        cfg.optim_wrapper.type = 'CPUAmpOptimWrapper'
+    elif args.amp:
         cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype=AMP_TYPES[args.amp])
         # bfloat16 has the range of float32, so there is nothing to scale.
         cfg.optim_wrapper.loss_scale = 'dynamic' if args.amp == 'fp16' else 1.0

@@ -27,3 +27,14 @@ def test_every_length_reaches_the_full_rate_and_comes_down(tiny_config, steps, e
     if len(rates) >= 40:
         assert rates[-1] < 0.01
     assert tiny_config.train_cfg.max_epochs == epochs
+    assert 0 <= tiny_config.model.base_momentum <= 0.996
+
+
+def test_the_teacher_remembers_no_more_than_half_of_a_short_run(tiny_config):
+    fit_to_short_run(tiny_config, steps_per_epoch=25, epochs=4)
+    assert tiny_config.model.base_momentum == pytest.approx(0.98)
+
+
+def test_a_long_run_keeps_its_teacher(tiny_config):
+    fit_to_short_run(tiny_config, steps_per_epoch=1000, epochs=200)
+    assert tiny_config.model.base_momentum == 0.996

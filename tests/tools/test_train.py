@@ -45,9 +45,14 @@ def test_mixed_precision_scales_the_loss_of_fp16_alone(merged):
         assert (wrapper.type, wrapper.dtype, wrapper.loss_scale) == ('AmpOptimWrapper', dtype, scale)
 
 
-def test_mixed_precision_without_a_gpu_is_refused(merged):
-    with pytest.raises(ValueError, match='needs a GPU, and there is none; leave it out'):
-        merged('--amp')
+def test_half_precision_without_a_gpu_is_refused(merged):
+    for arguments in (['--amp'], ['--amp', 'fp16'], ['--cfg-options', 'optim_wrapper.type=AmpOptimWrapper']):
+        with pytest.raises(ValueError, match='needs a GPU, and there is none; leave it out'):
+            merged(*arguments)
+
+
+def test_bfloat16_runs_on_a_cpu(merged):
+    assert merged('--amp', 'bf16').optim_wrapper.type == 'CPUAmpOptimWrapper'
 
 
 def test_the_learning_rate_follows_the_batch_of_all_processes(merged, monkeypatch):

@@ -1,7 +1,7 @@
 """What colour things have: material families, the season's palette and the light of a day.
 
 Colours are deliberately shared between scene classes (a roof may be as grey as a car park, a lake as green
-as a field) and every scene draws its own season, cast and haze, so that colour alone hardly names a class.
+as a field) and every scene draws its own season, cast and haze, so that colour alone does not name a class.
 """
 
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ class Palette:
 
     def __init__(self, rng: np.random.Generator, season: str | None = None) -> None:
         self.season = season or SEASONS[int(rng.integers(len(SEASONS)))]
-        drift = rng.normal(0.0, 0.012, (len(FAMILIES), 3)) + rng.normal(0, 0.045, (len(FAMILIES), 1))
+        drift = rng.normal(0.0, 0.006, (len(FAMILIES), 3)) + rng.normal(0, 0.02, (len(FAMILIES), 1))
         self.drift = dict(zip(FAMILIES, drift, strict=True))
         self.phase = {family: float(rng.random()) for family in _SEASONAL}
 
@@ -149,17 +149,17 @@ class Light:
 
 def draw_light(rng: np.random.Generator) -> Light:
     """Draw the light of a date."""
-    haze = float(rng.beta(1.2, 4.0) * 0.5)
-    cast = np.exp(rng.normal(0.0, 0.04, 3))
+    haze = float(rng.beta(1.2, 4.0) * 0.3)
+    cast = np.exp(rng.normal(0.0, 0.02, 3))
     return Light(
         azimuth=float(rng.uniform(0, 2 * np.pi)),
         elevation=float(np.deg2rad(rng.uniform(24, 62))),
         sky=float(rng.uniform(0.28, 0.6)),
         haze=haze,
         air=np.clip(np.array([0.62, 0.66, 0.70]) + rng.normal(0, 0.03, 3), 0, 1),
-        gain=cast / cast.mean() * float(np.exp(rng.normal(0.15, 0.14))),
-        saturation=float(rng.uniform(0.45, 1.2)),
-        gamma=float(np.exp(rng.normal(0.0, 0.12))),
+        gain=cast / cast.mean() * float(np.exp(rng.normal(0.15, 0.06))),
+        saturation=float(rng.uniform(0.75, 1.1)),
+        gamma=float(np.exp(rng.normal(0.0, 0.05))),
         blur=float(rng.uniform(0.2, 0.9)),
         noise=float(rng.uniform(0.004, 0.03)),
     )
