@@ -11,9 +11,8 @@ def fit_to_short_run(cfg: Config, steps_per_epoch: int, epochs: int) -> None:
 
     The learning rate rises over an eighth of the iterations and falls by a cosine to the end; the teacher's
     temperature, if there is a local head, rises over three eighths of the epochs. The teacher, whose memory of 250
-    iterations is nothing in a long run and all of a short one, remembers no more than half of the run. On CPUs
-    with instructions for bfloat16 (faster than float32, by how much says ``tools/benchmark/cpu_precision.py``) the forward
-    pass uses it.
+    iterations is nothing in a long run and all of a short one, remembers no more than half of the run. The forward
+    pass uses bfloat16 on CPUs with instructions for it (``tools/benchmark/cpu_precision.py`` measures the gain).
 
     Args:
         cfg (Config): Config of a run, changed in place.
