@@ -47,8 +47,8 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
 CONFIG = Path('configs/cmid/cmid_r18_demo.py')
 SCENE_SIZE = 128
 FEWEST_IMAGES = 32
-FEWEST_STEPS = 400
-MOST_MINUTES = 7.0
+FEWEST_STEPS = 560
+MOST_MINUTES = 8.5
 BAR = partial(ProgressBar, every_seconds=10)
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 

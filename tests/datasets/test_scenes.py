@@ -156,4 +156,4 @@ def test_colour_histograms_do_not_solve_the_classes() -> None:
         names = np.array([label for _, label in cells])
         cut = train * count
         near = KNeighborsClassifier(10).fit(features[:cut], names[:cut])
-        assert near.score(features[cut:], names[cut:]) < 0.35
+        assert near.score(features[cut:], names[cut:]) < 0.45
