@@ -1,7 +1,7 @@
 # What `make demo` and tools/benchmark/learning.py run in minutes on two CPU cores.
 _base_ = './cmid_r18_ucmerced.py'
 
-# The recipe's noise takes colours away, and hours to learn to do without them: a run of minutes keeps most of them.
+# Milder noise than the recipe's: in minutes, colours are most of what a network can learn.
 photometric_noise = [
     dict(type='RandomColorJitter', brightness=0.2, contrast=0.2, saturation=0.1, hue=0.02, prob=0.8),
     dict(type='RandomGaussianBlur', kernel_range=(3, 7), sigma_range=(0.1, 2.0), prob=0.5),
@@ -12,7 +12,7 @@ train_pipeline = [
     _base_.train_pipeline[2],
 ]
 train_dataloader = dict(batch_size=32, num_workers=1, dataset=dict(pipeline=train_pipeline))
-# Without the ten epochs of warm-up that the recipe has, its rate makes the features collapse.
+# The recipe's rate goes with its ten epochs of warm-up; without them the rank of the features falls.
 optim_wrapper = dict(optimizer=dict(lr=4e-4))
 auto_scale_lr = dict(base_batch_size=32)
 model = dict(channels_last=True, local_head=dict(loss=dict(warmup_epochs=3)))
