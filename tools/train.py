@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='fp16',
         choices=tuple(AMP_TYPES),
-        help='mixed precision (default: fp16; on a CPU bf16)',
+        help='mixed precision (default: fp16, which needs a GPU; bf16 runs on CPUs too)',
     )
     parser.add_argument(
         '--auto-scale-lr',

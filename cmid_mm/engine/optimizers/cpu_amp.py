@@ -28,7 +28,7 @@ class CPUAmpOptimWrapper(OptimWrapper):
 
 
 def cpu_multiplies_bfloat16() -> bool:
-    """Whether this CPU has instructions for bfloat16; without them autocast is slower than float32."""
-    # torch before 2.10 does not say; it is then not assumed.
+    """Whether this CPU is known to have instructions for bfloat16, which autocast needs to gain anything."""
+    # Not every torch that runtime.txt allows need say; it is then not assumed.
     capabilities = getattr(torch.cpu, 'get_capabilities', dict)()
     return any(capabilities.get(name, False) for name in ('avx512_bf16', 'amx_bf16'))
