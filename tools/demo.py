@@ -36,7 +36,7 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
     from cmid_mm.datasets import seeded
     from cmid_mm.datasets.scenes import write_scenes
     from cmid_mm.engine.hooks import ProgressBarHook
-    from cmid_mm.engine.short_run import fit_to_short_run
+    from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
     from cmid_mm.evaluation import ImageSet, Score, colour_histograms, extract_features, read_image_set, score_features
     from cmid_mm.visualization.loss_curves import draw_loss_curves, read_scalars
     from cmid_mm.visualization.neighbours import draw_neighbours, nearest, spread_queries
@@ -142,6 +142,7 @@ def demo_config(images: ImageSet, args: argparse.Namespace) -> Config:
     # A queue longer than the data would hold images several times, as negatives of themselves.
     cfg.model.global_head.queue_size = min(cfg.model.global_head.queue_size, len(images.train))
 
+    use_fast_precision(cfg)  # before steps are timed
     steps = len(images.train) // loader.batch_size
     if args.epochs:
         epochs = args.epochs

@@ -1,4 +1,4 @@
-"""Fit a config to a run of minutes."""
+"""Fit a config to a run of minutes, and to this machine."""
 
 import torch
 from mmengine.config import Config
@@ -11,8 +11,7 @@ def fit_to_short_run(cfg: Config, steps_per_epoch: int, epochs: int) -> None:
 
     The learning rate rises over an eighth of the iterations and falls by a cosine to the end; the teacher's
     temperature, if there is a local head, rises over three eighths of the epochs. The teacher, whose memory of 250
-    iterations is nothing in a long run and all of a short one, remembers no more than half of the run. The forward
-    pass uses bfloat16 on CPUs with instructions for it (``tools/benchmark/cpu_precision.py`` measures the gain).
+    iterations is nothing in a long run and all of a short one, remembers no more than half of the run.
 
     Args:
         cfg (Config): Config of a run, changed in place.
@@ -29,5 +28,15 @@ def fit_to_short_run(cfg: Config, steps_per_epoch: int, epochs: int) -> None:
     ]
     cfg.model.base_momentum = min(cfg.model.base_momentum, max(0.0, 1 - 2 / total))
     cfg.model.local_head.loss.warmup_epochs = max(1, epochs * 3 // 8)
+
+
+def use_fast_precision(cfg: Config) -> None:
+    """Use bfloat16 in the forward pass where there is no GPU and the CPU has instructions for it.
+
+    ``tools/benchmark/cpu_precision.py`` measures the gain.
+
+    Args:
+        cfg (Config): Config of a run, changed in place.
+    """
     if not torch.cuda.is_available() and cpu_multiplies_bfloat16():
         cfg.optim_wrapper.type = 'CPUAmpOptimWrapper'

@@ -24,7 +24,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 from mmpretrain.registry import MODELS
 
-from cmid_mm.engine.short_run import fit_to_short_run
+from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
 from cmid_mm.evaluation import colour_histograms, extract_features, read_image_set, score_features
 from cmid_mm.visualization.progress import ProgressBar
 from cmid_mm.visualization.report import cores, environment
@@ -86,6 +86,7 @@ def config_of(task: Task, places: np.ndarray) -> Config:
     loader.dataset.update(data_root=task.root, indices=places.tolist())
     loader.pin_memory = torch.cuda.is_available()
     cfg.model.global_head.queue_size = min(cfg.model.global_head.queue_size, len(places))
+    use_fast_precision(cfg)
     fit_to_short_run(cfg, len(places) // loader.batch_size, task.epochs)
     if head := LEFT_OUT.get(task.variant):
         cfg.model[head] = None
