@@ -1,0 +1,12 @@
+_base_ = [
+    '../_base_/backbones/swin-b.py',
+    '../_base_/models/upernet.py',
+    '../_base_/datasets/potsdam_512.py',
+    '../_base_/schedules/segmentation_50e_adamw.py',
+    '../_base_/segmentation_runtime.py',
+]
+model = dict(
+    backbone=_base_.backbone,
+    decode_head=dict(in_channels=_base_.channels),
+    auxiliary_head=dict(in_channels=_base_.channels[2]),
+)
