@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 
 import cmid_mm  # noqa: F401  registers every component
+from cmid_mm.checkpoints import extract_backbone
+from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -79,3 +82,22 @@ def tiny_config(repo: Path, tmp_path: Path, image_folder: Path) -> Config:
         )
     )
     return cfg
+
+
+@pytest.fixture(scope='session')
+def extracted_r18(data_root: Path, repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The backbone that a few steps of CMID on real scenes leave: a ResNet-18, extracted."""
+    folder = tmp_path_factory.mktemp('extracted')
+    init_default_scope('mmpretrain')
+    cfg = Config.fromfile(repo / 'configs/cmid/cmid_r18_demo.py')
+    cfg.train_dataloader.dataset.update(
+        data_root=str(data_root / 'ucmerced'), indices=list(range(0, 1575, 10)), cache=str(folder)
+    )
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False, pin_memory=False)
+    cfg.model.global_head.queue_size = 128
+    use_fast_precision(cfg)
+    fit_to_short_run(cfg, steps_per_epoch=4, epochs=4)
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=4)
+    cfg.update(work_dir=str(folder / 'run'), experiment_name='extracted_r18')
+    Runner.from_cfg(cfg).train()
+    return extract_backbone(folder / 'run/epoch_4.pth', folder / 'backbone.pth', image_size=64)

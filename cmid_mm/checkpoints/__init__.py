@@ -2,5 +2,6 @@
 
 from .extract import extract_backbone
 from .loading import CheckpointError, load_checkpoint
+from .pretrained import load_strictly
 
-__all__ = ['CheckpointError', 'extract_backbone', 'load_checkpoint']
+__all__ = ['CheckpointError', 'extract_backbone', 'load_checkpoint', 'load_strictly']

@@ -48,8 +48,8 @@ class LoadLabelMap(LoadAnnotations):
         unknown = [*present[(present < 0) | (present > IGNORED)], *known[table[known] < 0]]
         if unknown:
             raise ValueError(
-                f'{path} has pixels of the labels {sorted(map(int, unknown))}, which are none of its {self.num_classes} '
-                f'classes and not the ignored {IGNORED}; correct the mask, or map the labels in LoadLabelMap(mapping=...)'
+                f'{path} has pixels of the labels {sorted(map(int, unknown))}, none of the {self.num_classes} classes '
+                f'nor the ignored {IGNORED}; correct the mask, or map them in LoadLabelMap(mapping=...)'
             )
         results['gt_seg_map'] = table[raw].astype(np.uint8)
         results['seg_fields'].append('gt_seg_map')
