@@ -1,4 +1,4 @@
-"""tools/dist_train.sh, tools/slurm_train.sh and `mim train`: from anywhere, with spaces in every path."""
+"""The launchers in tools/ and `mim train`: from anywhere, with spaces in every path."""
 
 import json
 import os
@@ -41,9 +41,10 @@ def _run(script: Path, *arguments: str, cwd: Path, **variables: str) -> subproce
 def tools(tmp_path) -> Path:
     folder = tmp_path / 'a checkout' / 'tools'
     folder.mkdir(parents=True)
-    for name in ('dist_train.sh', 'slurm_train.sh'):
+    for name in ('launch.sh', 'dist_train.sh', 'dist_test.sh', 'slurm_train.sh'):
         shutil.copy2(REPO / 'tools' / name, folder)
-    (folder / 'train.py').write_text(JOIN)
+    for name in ('train.py', 'test.py'):
+        (folder / name).write_text(JOIN)
     return folder
 
 
@@ -54,7 +55,7 @@ def config(tmp_path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(('script', 'given'), [('dist_train.sh', 1), ('slurm_train.sh', 2)])
+@pytest.mark.parametrize(('script', 'given'), [('dist_train.sh', 1), ('dist_test.sh', 2), ('slurm_train.sh', 2)])
 def test_missing_arguments_give_the_usage(tools, tmp_path, script, given):
     run = _run(tools / script, *['x'] * given, cwd=tmp_path)
     assert run.returncode == 2
@@ -64,12 +65,36 @@ def test_missing_arguments_give_the_usage(tools, tmp_path, script, given):
 
 @pytest.mark.parametrize(
     ('script', 'arguments'),
-    [('dist_train.sh', ('gone.py', '2')), ('slurm_train.sh', ('gpu', 'job', 'gone.py'))],
+    [
+        ('dist_train.sh', ('gone.py', '2')),
+        ('dist_test.sh', ('gone.py', 'a.pth', '2')),
+        ('slurm_train.sh', ('gpu', 'job', 'gone.py')),
+    ],
 )
 def test_missing_config_is_named(tools, tmp_path, script, arguments):
     run = _run(tools / script, *arguments, cwd=tmp_path)
     assert run.returncode == 2
     assert f'there is no config file gone.py, seen from {tmp_path}.' in run.stderr
+
+
+def test_missing_checkpoint_is_named(tools, config, tmp_path):
+    run = _run(tools / 'dist_test.sh', config.name, 'gone.pth', '2', cwd=tmp_path)
+    assert run.returncode == 2
+    assert f'there is no checkpoint gone.pth, seen from {tmp_path}.' in run.stderr
+
+
+@pytest.mark.slow
+def test_testing_is_given_its_arguments(tools, config, tmp_path):
+    (tmp_path / 'my weights.pth').touch()
+    run = _run(
+        *(tools / 'dist_test.sh', config.name, 'my weights.pth', '2', '--show-dir', 'my pictures'),
+        cwd=tmp_path,
+        PORT=str(_free_port()),
+        SEEN=str(tmp_path / 'seen '),
+    )
+    assert run.returncode == 0, run.stderr
+    given = [config.name, 'my weights.pth', '--launcher', 'pytorch', '--show-dir', 'my pictures']
+    assert (tmp_path / 'seen 1').read_text().splitlines() == ['2', *given]
 
 
 @pytest.mark.parametrize('gpus', ['0', '-1', 'two', '1.5', ''])

@@ -10,24 +10,11 @@ partition=$1
 job=$2
 config=$3
 shift 3
-if [[ ! -f $config ]]; then
-  echo "$0: there is no config file $config, seen from $PWD." >&2
-  exit 2
-fi
+source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
+must_exist 'config file' "$config"
 gpus=${GPUS:-8}
 gpus_per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
 read -r -a srun_args <<<"${SRUN_ARGS:-}"
-
-tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# An activated environment goes first, then the one that the Makefile made.
-python=${PYTHON:-python}
-if [[ -z ${PYTHON:-}${VIRTUAL_ENV:-}${CONDA_PREFIX:-} && -x $tools/../.venv/bin/python ]]; then
-  python=$tools/../.venv/bin/python
-fi
-if [[ -d $tools/../cmid_mm ]]; then # in a checkout, which need not be installed
-  PYTHONPATH=$(dirname "$tools")${PYTHONPATH:+:$PYTHONPATH}
-  export PYTHONPATH
-fi
 
 exec srun -p "$partition" \
   --job-name="$job" \
