@@ -61,6 +61,7 @@ def load_strictly(
     prefix: str = '',
     unused: Sequence[str] = (),
     untrained: Sequence[str] = (),
+    reason: str | None = None,
 ) -> None:
     """Load a checkpoint into a module, every weight.
 
@@ -71,6 +72,8 @@ def load_strictly(
         prefix (str): Keep the keys that begin with it, and remove it. Defaults to ``''``.
         unused (Sequence[str]): Beginnings of keys of the file that may be left over. Defaults to ().
         untrained (Sequence[str]): Beginnings of keys of the module that may be absent. Defaults to ().
+        reason (str, optional): What to say of a file that does not fit. Defaults to None: the likely reason, of a part
+            of a model.
 
     Raises:
         CheckpointError: If a weight is missing, unexpected or of another shape; it says which, and the likely reason.
@@ -98,7 +101,7 @@ def load_strictly(
         if names
     ]
     if problems:
-        reason = _likely_reason(type(module).__name__, own, state, taken, checkpoint, path, prefix)
+        reason = reason or _likely_reason(type(module).__name__, own, state, taken, checkpoint, path, prefix)
         raise CheckpointError(
             f'{path} does not fit this {type(module).__name__}, its weights are {", ".join(problems)}: {reason}'
         )
