@@ -1,3 +1,4 @@
 """Everything that needs mmrotate; configs of oriented detection import it."""
 
 from cmid_mm.datasets import oriented_boxes  # noqa: F401
+from cmid_mm.evaluation import dota_submission  # noqa: F401

@@ -4,7 +4,7 @@ _base_ = './oriented-rcnn_r50_dota.py'
 data_root = 'data/dota_ms'
 train_pipeline = [
     *_base_.train_pipeline[:-1],
-    # Storage tanks and roundabouts are round: their boxes are not turned with them, so tiles of them turn by 90 degrees.
+    # Storage tanks (9) and roundabouts (11) have upright boxes, so tiles that show them turn by right angles only.
     dict(type='RandomRotate', prob=0.5, angle_range=180, rect_obj_labels=[9, 11]),
     _base_.train_pipeline[-1],
 ]

@@ -1,4 +1,4 @@
-# Writes what DOTA's server takes: tools/test.py THIS CHECKPOINT; boxes of tiles are merged to whole images.
+# Writes what DOTA's server takes (tools/test.py): boxes of overlapping tiles are merged to those of whole images.
 _base_ = './oriented-rcnn_r50_dota.py'
 
 test_dataloader = dict(
@@ -8,5 +8,5 @@ test_dataloader = dict(
         pipeline=_base_.test_pipeline,
     )
 )
-# A folder that does not exist yet; its Task1.zip is to be sent in.
-test_evaluator = dict(format_only=True, merge_patches=True, outfile_prefix='work_dirs/dota/Task1')
+# Send in its Task1.zip; the folder must not exist yet.
+test_evaluator = dict(_delete_=True, type='DOTASubmission', out='work_dirs/dota/Task1')
