@@ -1,5 +1,5 @@
 # Oriented R-CNN with FPN, angles from -90 to 90 degrees (le90); a config gives it a backbone and its channels.
-# Settings are those of mmrotate's oriented-rcnn-le90_r50_fpn_1x_dota.
+# Settings are those of mmrotate's oriented-rcnn-le90_r50_fpn_1x_dota; FullPrecision* matter with --amp alone.
 angle_version = 'le90'
 num_classes = 15
 proposals = dict(nms_pre=2000, max_per_img=2000, nms=dict(type='nms', iou_threshold=0.8), min_bbox_size=0)
@@ -13,9 +13,9 @@ model = dict(
         pad_size_divisor=32,
         boxtype2tensor=False,
     ),
-    neck=dict(type='mmdet.FPN', out_channels=256, num_outs=5),
+    neck=dict(type='FullPrecisionFPN', out_channels=256, num_outs=5),
     rpn_head=dict(
-        type='OrientedRPNHead',
+        type='FullPrecisionOrientedRPNHead',
         in_channels=256,
         feat_channels=256,
         anchor_generator=dict(

@@ -1,0 +1,1 @@
+"""Parts of detectors; each module needs the library of its task."""
