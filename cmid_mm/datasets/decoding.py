@@ -7,8 +7,10 @@ cannot meet (bands it does not have) raises :class:`BandError`.
 import errno
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO
 
 import imagecodecs
@@ -120,9 +122,21 @@ def decode_image(path: str, decoding: Decoding) -> tuple[np.ndarray, tuple[int, 
         UnreadableImageError: If the file is missing, damaged, cut short or no such image.
         BandError: If it lacks the bands asked for.
     """
+    with naming_errors(path), open(path, 'rb') as file:
+        return _reader(file.read(8))(file, decoding)
+
+
+def decode_bytes(data: bytes, name: str, decoding: Decoding) -> tuple[np.ndarray, tuple[int, int]]:
+    """The same as :func:`decode_image` for the bytes of a file (of a member of an archive, say) called ``name``."""
+    with naming_errors(name):
+        return _reader(data[:8])(BytesIO(data), decoding)
+
+
+@contextmanager
+def naming_errors(path: str) -> Iterator[None]:
+    """Turn whatever decoders raise into an :class:`UnreadableImageError` or :class:`BandError` that names the file."""
     try:
-        with open(path, 'rb') as file:
-            return _reader(file.read(8))(file, decoding)
+        yield
     except BandError as error:
         raise BandError(f'{path}: {error}') from None
     except _DECODER_ERRORS as error:
