@@ -1,6 +1,9 @@
 """Where the tests find golden arrays and real images, and what makes every test repeatable."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -40,6 +43,25 @@ def data_root() -> Path:
 def repo() -> Path:
     """Root of this checkout."""
     return REPO
+
+
+@pytest.fixture(scope='session')
+def run_tool(repo: Path) -> Callable[..., str]:
+    """Run ``tools/NAME`` as a user does, and return what it printed."""
+
+    def _run_tool(name: str, *arguments: str | Path, fails: bool = False) -> str:
+        run = subprocess.run(
+            [sys.executable, str(repo / 'tools' / name), *map(str, arguments)],
+            env={**os.environ, 'PYTHONPATH': str(repo)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert (run.returncode != 0) == fails, run.stdout[-4000:]
+        return run.stdout
+
+    return _run_tool
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ class LoadLabelMap(LoadAnnotations):
         path = results['seg_map_path']
         raw = mmcv.imfrombytes(
             fileio.get(path, backend_args=self.backend_args), flag='unchanged', backend=self.imdecode_backend
-        ).squeeze()
+        )
         if raw.ndim != 2:
             raise ValueError(
                 f'{path} is a picture of {raw.shape[-1]} channels and must be a mask of one, the class of each pixel; '

@@ -1,4 +1,5 @@
-# Swin-B as pretraining left it.
+# Swin-B as pretraining left it. Without pad_small_map, which also shifts the windows of a 7 x 7 map, so that the last map
+# at 224 pixels would be another than in pretraining; images must have 224 pixels a side or more.
 _base_ = './r50.py'
 
 backbone = dict(
@@ -7,7 +8,6 @@ backbone = dict(
     arch='base',
     out_indices=(0, 1, 2, 3),
     drop_path_rate=0.3,
-    pad_small_map=True,  # images of any size
     init_cfg=dict(
         type='Pretrained',
         checkpoint='checkpoints/cmid_swin-b_millionaid.safetensors',
