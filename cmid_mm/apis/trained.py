@@ -138,9 +138,11 @@ def build_pipeline(cfg: Config) -> Compose:
 def trained_size(cfg: Config) -> tuple[int, int] | None:
     """Height and width of the images that a model was trained on, as far as the config tells; None if it does not.
 
-    It is the crop of the training pipeline, else the scale that this resizes to, else the size of the data
-    preprocessor.
+    It is ``window_size`` of the config, else the crop of its training pipeline, else the scale that this resizes to,
+    else the size of its data preprocessor.
     """
+    if cfg.get('window_size') is not None:
+        return _pair(cfg.window_size)
     steps = list(_train_pipeline(cfg))
     for key in ('crop_size', 'scale'):
         for step in reversed(steps):

@@ -51,8 +51,8 @@ class WindowedInferencer(Inferencer):
     Args:
         config, checkpoint, device, bands, value_range: As for :class:`~cmid_mm.apis.base.Inferencer`.
         window_size (int or tuple[int, int], optional): Side, or height and width, of windows in pixels of the scene.
-            Defaults to None: the training crop of the config, else the size that it resizes images to. Where training
-            enlarged its images, give the size of the files it read.
+            Defaults to None: the size of training as :func:`~cmid_mm.apis.trained.trained_size` finds it. Where
+            training enlarged its images, give the size of the files it read.
         overlap (float): Least share of a window that the next one sees too, in [0, 1). Defaults to 0.25.
 
     Raises:
@@ -76,7 +76,8 @@ class WindowedInferencer(Inferencer):
         size = window_size or trained_size(self.cfg)
         if size is None:
             raise ValueError(
-                f'{self.cfg.filename or "the config"} does not tell the size of its training images; give window_size'
+                f'{self.cfg.filename or "the config"} does not tell the size of its training images; give window_size, '
+                'or set it in the config'
             )
         Grid(size, size, overlap)  # checks both
         self.window_size, self.overlap = size, overlap
