@@ -27,20 +27,26 @@ def encode_colours(rgb: np.ndarray) -> tuple[np.ndarray, int]:
     Returns:
         tuple: Mask (H, W) uint8 of :data:`COLOURS`' numbers, and how many pixels have another colour; those are 0.
     """
+    classes, known = _look_up(rgb)
+    return classes, int(known.size - known.sum())
+
+
+def _look_up(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Class of each pixel, 0 where its colour is unknown, and whether it is known; both (H, W)."""
     # Every colour has 0 or 255 in each channel: three bits tell which it is.
     table = np.zeros(8, np.uint8)
-    known = np.zeros(8, bool)
+    used = np.zeros(8, bool)
     for number, colour in enumerate(COLOURS):
         bits = sum(1 << channel for channel in range(3) if colour[channel])
-        table[bits], known[bits] = number, True
+        table[bits], used[bits] = number, True
     code = np.zeros(rgb.shape[:2], np.uint8)
     pure = np.ones(rgb.shape[:2], bool)
     for channel in range(3):
         full = rgb[..., channel] == 255
         code |= full.astype(np.uint8) << channel
         pure &= full | (rgb[..., channel] == 0)
-    right = pure & known[code]
-    return np.where(right, table[code], 0).astype(np.uint8), int(right.size - right.sum())
+    known = pure & used[code]
+    return np.where(known, table[code], 0).astype(np.uint8), known
 
 
 def refuse_unknown(rgb: np.ndarray, name: str, what_to_do: str) -> None:
@@ -54,12 +60,9 @@ def refuse_unknown(rgb: np.ndarray, name: str, what_to_do: str) -> None:
     Raises:
         PreparationError: If there are any.
     """
-    colours, counts = np.unique(rgb.reshape(-1, 3), axis=0, return_counts=True)
-    unknown = [
-        (int(count), tuple(map(int, colour)))
-        for colour, count in zip(colours, counts, strict=True)
-        if tuple(map(int, colour)) not in COLOURS
-    ]
+    _, known = _look_up(rgb)
+    colours, counts = np.unique(rgb[~known], axis=0, return_counts=True)
+    unknown = [(int(count), tuple(map(int, colour))) for colour, count in zip(colours, counts, strict=True)]
     if not unknown:
         return
     unknown.sort(reverse=True)

@@ -11,6 +11,9 @@ from cmid_mm.datasets.decoding import BandError, UnreadableImageError
 from .errors import PreparationError
 from .outcome import Outcome
 
+# A worker on a scene of 6000 pixels a side takes about 1.2 GB, and more than this rarely wait for the disk less.
+_MOST_WORKERS = 8
+
 
 def make_parser(
     description: str,
@@ -39,7 +42,8 @@ def make_parser(
         parser.add_argument(before[0], choices=list(before[1]))
     parser.add_argument('sources', type=Path, nargs='+', help=f'zip archives, or folders of them or unpacked: {form}')
     parser.add_argument('--out', type=Path, default=None, help=f'folder to write to (default: {out})')
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes (default: %(default)s)')
+    workers = min(_MOST_WORKERS, os.cpu_count() or 1)
+    parser.add_argument('--workers', type=int, default=workers, help='processes (default: %(default)s)')
     return parser
 
 

@@ -128,8 +128,12 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path):
     path = tmp_path / 'a.txt'
     path.write_text('before')
 
-    with pytest.raises(KeyboardInterrupt), replacing(path) as part:
-        part.write_text('half')
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with replacing(path) as part:
+            part.write_text('half')
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_text() == 'before'
     assert list(tmp_path.iterdir()) == [path]
