@@ -71,9 +71,9 @@ class PreNormLayer(BaseModule):
 class BITHead(BaseDecodeHead):
     """Few tokens stand for each date; an encoder relates all of them, a decoder brings them back to the pixels.
 
-    Maps of stride s are doubled and brought to ``channels``; tokens of both dates, with learned positions, pass the
-    encoder together; pixels of each date attend to the tokens of that date; the classifier takes the absolute
-    difference, enlarged 2 x 4 times, so that logits of maps of stride 16 have the size of the images.
+    Maps are doubled in size and brought to ``channels``; tokens of both dates, with learned positions, pass the encoder
+    together; pixels of each date attend to the tokens of that date; the classifier takes the absolute difference,
+    enlarged to the size of the images: 2 x 4 times for maps of stride 16.
 
     The logits do not change when the dates are swapped, up to what the learned positions make of their order: they
     are the same when the halves of ``positions`` are swapped too.
@@ -88,9 +88,13 @@ class BITHead(BaseDecodeHead):
         encoder_layers (int): Layers over the tokens of both dates. Defaults to 1.
         decoder_layers (int): Layers from pixels to tokens. Defaults to 8.
         in_index (int): Which of the maps: 2 is the third stage. Defaults to 2.
+        stride (int): Pixels of the image a cell of that map, 4, 8, 16 or 32. Defaults to 16.
         norm_cfg (dict): Norm in the classifier. Defaults to batch norm.
         dropout_ratio (float): Dropout before the last convolution. Defaults to 0.
         **kwargs: Those of ``BaseDecodeHead``, such as ``num_classes`` and ``loss_decode``.
+
+    Raises:
+        ValueError: If ``stride`` is not one of the four.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class BITHead(BaseDecodeHead):
         encoder_layers: int = 1,
         decoder_layers: int = 8,
         in_index: int = 2,
+        stride: int = 16,
         norm_cfg: dict | None = None,
         dropout_ratio: float = 0.0,
         **kwargs: Any,
@@ -116,6 +121,11 @@ class BITHead(BaseDecodeHead):
             dropout_ratio=dropout_ratio,
             **kwargs,
         )
+        if stride not in (4, 8, 16, 32):
+            raise ValueError(
+                f'BITHead: stride={stride} is not 4, 8, 16 or 32; give that of the map in_index={in_index}'
+            )
+        self.stride = stride
 
         def layers(number: int) -> nn.ModuleList:
             return nn.ModuleList(PreNormLayer(channels, num_heads, head_channels, mlp_channels) for _ in range(number))
@@ -164,7 +174,10 @@ class BITHead(BaseDecodeHead):
         return (first - second).abs()
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Compute logits ``(B, num_classes, 16 * h, 16 * w)`` from maps ``(B, 2, C, h, w)``."""
+        """Compute logits ``(B, num_classes, stride * h, stride * w)`` from maps ``(B, 2, C, h, w)``."""
         enlarged = functional.interpolate(self.difference(inputs), scale_factor=2, mode='nearest')
-        enlarged = functional.interpolate(enlarged, scale_factor=4, mode='bilinear', align_corners=self.align_corners)
+        # The map was doubled before the tokens, and here again.
+        enlarged = functional.interpolate(
+            enlarged, scale_factor=self.stride // 4, mode='bilinear', align_corners=self.align_corners
+        )
         return self.cls_seg(self.classifier(enlarged))

@@ -17,7 +17,7 @@ class PairDataPreprocessor(SegDataPreProcessor):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self._enable_normalize:
-            self.mean, self.std = self.mean.repeat(2, 1, 1), self.std.repeat(2, 1, 1)
+            self.mean, self.std = (value.expand(3, 1, 1).repeat(2, 1, 1) for value in (self.mean, self.std))
 
     def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
         """Cast, turn channels, normalise, pad and stack.

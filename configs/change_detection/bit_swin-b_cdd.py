@@ -1,0 +1,8 @@
+_base_ = [
+    '../_base_/backbones/swin-b.py',
+    '../_base_/models/bit.py',
+    '../_base_/datasets/cdd_256.py',
+    '../_base_/change_runtime.py',
+    '../_base_/schedules/change_200e_adamw.py',
+]
+model = dict(backbone=_base_.backbone, decode_head=dict(in_channels=_base_.channels[2]))
