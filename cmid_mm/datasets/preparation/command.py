@@ -58,3 +58,5 @@ def run_command(name: str, prepare: Callable[[], Outcome]) -> None:
         print(prepare())
     except (PreparationError, UnreadableImageError, BandError, OSError) as error:
         sys.exit(f'{name}: {error}')
+    except KeyboardInterrupt:
+        sys.exit(f'{name}: interrupted; the same command goes on from here')

@@ -21,7 +21,7 @@ from .outcome import Outcome
 from .parallel import run
 from .record import Record
 from .sources import SourceFile, by_key, list_files, some
-from .writing import copy_file, is_copied, replacing, write_text
+from .writing import is_copied, link_or_copy, write_text
 
 SINGLE_SCALE = Windows(size=1024, gap=200, rates=(1.0,))
 MULTI_SCALE = Windows(size=1024, gap=500, rates=(0.5, 1.0, 1.5))
@@ -155,14 +155,8 @@ def _stage(work: Path, pictures: Sequence[_Picture], texts: Sequence[str], worke
 def _stage_image(picture: _Picture, work: Path) -> None:
     image = picture.image
     path = work / picture.split / 'images' / f'{picture.stem}{Path(image.name).suffix}'
-    if is_copied(image, path):
-        return
-    if image.zipped:
-        copy_file(image, path)
-        return
-    with replacing(path) as part:
-        part.unlink(missing_ok=True)
-        os.symlink((image.container / image.member).absolute(), part)
+    if not is_copied(image, path):
+        link_or_copy(image, path)
 
 
 def _stands(folder: Path, pictures: Sequence[_Picture], facts: dict | None) -> bool:

@@ -1,6 +1,5 @@
 """MillionAID: the test images, which pretraining reads without labels, and a list of them."""
 
-import os
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -10,7 +9,7 @@ from .errors import PreparationError
 from .outcome import Outcome
 from .parallel import run
 from .sources import SourceFile, by_key, list_files, some
-from .writing import copy_file, is_copied, replacing, write_text
+from .writing import is_copied, link_or_copy, write_text
 
 IMAGES = 990_848
 _IMAGE = re.compile(r'(?:^|/)test[^/]*/(?:[^/]+/)*([^/]+\.(?:jpg|jpeg|png|tif|tiff))$', re.IGNORECASE)
@@ -63,10 +62,4 @@ def _name(file: SourceFile) -> str | None:
 
 
 def _place(file: SourceFile, folder: Path) -> None:
-    path = folder / file.name
-    if file.zipped:
-        copy_file(file, path)
-        return
-    with replacing(path) as part:
-        part.unlink(missing_ok=True)
-        os.symlink((file.container / file.member).absolute(), part)
+    link_or_copy(file, folder / file.name)

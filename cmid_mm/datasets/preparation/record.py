@@ -22,7 +22,7 @@ class Record:
         parts (dict[str, dict]): Facts about each picture that was cut, by its name.
 
     Raises:
-        PreparationError: If the folder was made with other settings, or not by the tool.
+        PreparationError: If the folder was made with other settings, or not by the tool, or the file is damaged.
     """
 
     def __init__(self, folder: Path, settings: dict, written: Iterable[Path]) -> None:
@@ -37,14 +37,20 @@ class Record:
                     'away, or write to another folder with --out'
                 )
             return
-        found = json.loads(self.path.read_text(encoding='utf-8'))
+        try:
+            found = json.loads(self.path.read_text(encoding='utf-8'))
+            known, self.parts = dict(found['settings']), dict(found['parts'])
+        except (ValueError, KeyError, TypeError) as error:
+            raise PreparationError(
+                f'{self.path} is damaged ({type(error).__name__}: {error}); remove {folder}, or write to another '
+                'folder with --out'
+            ) from error
         for key, value in settings.items():
-            if found['settings'].get(key) != value:
+            if known.get(key) != value:
                 raise PreparationError(
-                    f'{self.path} says {key}={found["settings"].get(key)!r} where {value!r} is asked for; remove '
+                    f'{self.path} says {key}={known.get(key)!r} where {value!r} is asked for; remove '
                     f'{folder}, or write to another folder with --out'
                 )
-        self.parts = found['parts']
 
     def check_same(self, name: str, facts: dict) -> None:
         """Refuse a picture that was cut from other files than now.

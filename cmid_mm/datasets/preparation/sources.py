@@ -117,8 +117,8 @@ def list_files(sources: Sequence[str | Path]) -> list[SourceFile]:
         list[SourceFile]: In the order of the sources and, in each, of the paths.
 
     Raises:
-        PreparationError: If a source is neither, or an archive is damaged, encrypted or unsafe to unpack: with
-            absolute paths, paths that lead out of it, or links.
+        PreparationError: If a source is neither, or an archive is damaged, encrypted, holds other archives, or is
+            unsafe to unpack: with absolute paths, paths that lead out of it, or links.
     """
     files = []
     for source in map(Path, sources):
@@ -179,6 +179,8 @@ def _in_archive(path: Path, location: str) -> Iterator[SourceFile]:
             continue
         if member.flag_bits & _ENCRYPTED:
             raise PreparationError(f'{path} is encrypted; unpack it with its password and give the folder')
+        if name.lower().endswith('.zip'):
+            raise PreparationError(f'{path} holds further archives ({parts[-1]}); unpack it and give the folder')
         yield SourceFile(f'{location}/{name}', path, member.filename, member.file_size, True)
 
 

@@ -46,6 +46,16 @@ def copy_file(source: SourceFile, path: Path) -> None:
         source.copy_to(target)
 
 
+def link_or_copy(source: SourceFile, path: Path) -> None:
+    """Make ``path`` a link to a source file that lies in a folder, or a copy of one that lies in an archive."""
+    if source.zipped:
+        copy_file(source, path)
+        return
+    with replacing(path) as part:
+        part.unlink(missing_ok=True)
+        os.symlink((source.container / source.member).absolute(), part)
+
+
 def is_copied(source: SourceFile, path: Path) -> bool:
     """Whether ``path`` holds ``source`` already, told by its size.
 

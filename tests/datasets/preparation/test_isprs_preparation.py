@@ -148,6 +148,9 @@ def test_other_settings_or_sources_are_not_mixed(draw_isprs, out):
     tifffile.imwrite(root / '2_Ortho_RGB/top_potsdam_2_10_RGB.tif', np.zeros((40, 40, 3), np.uint8))
     with pytest.raises(PreparationError, match='2_10 was made from image_bytes='):
         prepare_isprs('potsdam', [root], out, SIZE, SIZE)
+    (out / 'prepared.json').write_text('{"settings": {}')
+    with pytest.raises(PreparationError, match=r'prepared\.json is damaged'):
+        prepare_isprs('potsdam', [root], out, SIZE, SIZE)
     (out / 'prepared.json').unlink()
     with pytest.raises(PreparationError, match='img_dir holds files that this tool has not written'):
         prepare_isprs('potsdam', [root], out, SIZE, SIZE)

@@ -112,6 +112,13 @@ def test_what_is_no_source_is_named(tmp_path):
         list_files([tmp_path])
 
 
+def test_archives_within_an_archive_are_to_be_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'Potsdam.zip', 'w') as archive:
+        archive.writestr('Potsdam/2_Ortho_RGB.zip', 'PK')
+    with pytest.raises(PreparationError, match=r'Potsdam\.zip holds further archives \(2_Ortho_RGB\.zip\); unpack it'):
+        list_files([tmp_path / 'Potsdam.zip'])
+
+
 def test_copies_count_once_and_contradictions_stop(tmp_path, pack):
     folder = tmp_path / 'data'
     folder.mkdir()
