@@ -11,7 +11,6 @@ import shlex
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from itertools import chain, islice, repeat
@@ -40,9 +39,9 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
     from cmid_mm.evaluation import ImageSet, Score, colour_histograms, extract_features, read_image_set, score_features
     from cmid_mm.visualization.loss_curves import draw_loss_curves, read_scalars
     from cmid_mm.visualization.neighbours import draw_neighbours, nearest, spread_queries
-    from cmid_mm.visualization.progress import ProgressBar, clock
+    from cmid_mm.visualization.progress import ProgressBar, StageClock
     from cmid_mm.visualization.reconstructions import draw_reconstructions, to_uint8
-    from cmid_mm.visualization.report import Picture, cores, environment, write_report
+    from cmid_mm.visualization.report import Picture, cores, environment, score_table, write_report
 
 CONFIG = Path('configs/cmid/cmid_r18_demo.py')
 SCENE_SIZE = 128
@@ -51,24 +50,6 @@ FEWEST_STEPS = 560
 MOST_MINUTES = 8.5
 BAR = partial(ProgressBar, every_seconds=10)
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
-
-
-class Clock:
-    """Seconds that each stage took."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time the body of the ``with`` statement."""
-        started = time.monotonic()
-        yield
-        self.seconds[name] = time.monotonic() - started
-
-    def __str__(self) -> str:
-        stages = ', '.join(f'{name} {clock(seconds)}' for name, seconds in self.seconds.items())
-        return f'{clock(sum(self.seconds.values()))} ({stages})'
 
 
 class KeepInitialBackbone(Hook):
@@ -300,7 +281,7 @@ def run(args: argparse.Namespace, command: str) -> Path:
     Returns:
         Path: The page of the report.
     """
-    timer = Clock()
+    timer = StageClock()
     init_default_scope('mmpretrain')
     root = args.data
     if root is None:
@@ -329,7 +310,8 @@ def run(args: argparse.Namespace, command: str) -> Path:
         'Time': str(timer),
     }
     title = 'What CMID learned from ' + ('drawn scenes' if args.data is None else root.resolve().name)
-    page = write_report(args.work_dir / 'report', title, lead, facts | environment(), scores, scores_text, pictures)
+    table = score_table(scores)
+    page = write_report(args.work_dir / 'report', title, lead, facts | environment(), table, scores_text, pictures)
     (page.parent / 'scores.json').write_text(json.dumps([asdict(row) for row in scores], indent=2) + '\n')
     print(f'\n{lead}\n')
     for row in scores:

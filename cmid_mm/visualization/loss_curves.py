@@ -1,4 +1,4 @@
-"""Curves of every loss and of the learning rate over a run."""
+"""Curves of every loss and of the learning rate over a run, and of one loss over several."""
 
 import json
 import math
@@ -100,3 +100,26 @@ def draw_loss_curves(curves: dict[str, Curve], out: str | Path, columns: int = 2
         panel.set_axis_off()
     figure.savefig(out, dpi=130)
     return window
+
+
+def draw_compared_losses(panels: dict[str, dict[str, list[Curve]]], out: str | Path) -> None:
+    """Draw the training loss of several tasks, one panel a task, one colour a start, one line a run.
+
+    Args:
+        panels (dict[str, dict[str, list[Curve]]]): Task -> start -> steps and losses of each of its runs.
+        out (str | Path): Picture to write.
+    """
+    figure = Figure(figsize=(8.4, 2.7 * math.ceil(len(panels) / 2)), layout='constrained')
+    axes = figure.subplots(math.ceil(len(panels) / 2), 2, squeeze=False).flat
+    for (task, starts), panel in zip(panels.items(), axes, strict=False):
+        for (start, runs), colour in zip(starts.items(), ('#b35900', '#0a4fb0', '#57606a'), strict=False):
+            for number, (steps, losses) in enumerate(runs):
+                panel.plot(steps, losses, color=colour, linewidth=1.4, label=None if number else start)
+        panel.set_title(task, fontsize=10)
+        panel.set_xlabel('iteration', fontsize=8)
+        panel.tick_params(labelsize=8)
+        panel.grid(alpha=0.25)
+        panel.legend(fontsize=8)
+    for panel in list(axes)[len(panels) :]:
+        panel.set_axis_off()
+    figure.savefig(out, dpi=130)

@@ -1,6 +1,8 @@
-"""A progress bar with time left on a terminal, plain lines now and then elsewhere."""
+"""How far a task is, how long it will still take, and how long each stage took."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -81,6 +83,24 @@ class ProgressBar:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+class StageClock:
+    """Seconds that each stage of a program took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time the body of the ``with`` statement."""
+        started = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - started
+
+    def __str__(self) -> str:
+        stages = ', '.join(f'{name} {clock(seconds)}' for name, seconds in self.seconds.items())
+        return f'{clock(sum(self.seconds.values()))} ({stages})'
 
 
 def clock(seconds: float) -> str:

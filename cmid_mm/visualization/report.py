@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
@@ -39,6 +39,15 @@ figure { margin: 0; } img { width: 100%; height: auto; border: 1px solid var(--l
 
 
 @dataclass(frozen=True)
+class Table:
+    """Cells of text under a header; ``best`` holds the (row, column) places to mark."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    best: Collection[tuple[int, int]] = ()
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture beside the page: file name, heading, and a plain sentence or two on what it shows."""
 
@@ -71,8 +80,8 @@ def write_report(
     title: str,
     lead: str,
     facts: Mapping[str, str],
-    scores: Sequence[Score],
-    scores_text: str,
+    table: Table | None,
+    table_text: str,
     pictures: Sequence[Picture],
 ) -> Path:
     """Write ``index.html``, which needs nothing but the pictures beside it.
@@ -82,8 +91,8 @@ def write_report(
         title (str): Heading of the page.
         lead (str): The result in a sentence or two.
         facts (Mapping[str, str]): What was run, name to value.
-        scores (Sequence[Score]): Rows of the table; without any there is no table.
-        scores_text (str): What the scores mean, or why there are none.
+        table (Table, optional): The scores; None if there are none.
+        table_text (str): What the scores mean, or why there are none.
         pictures (Sequence[Picture]): In the order of the page.
 
     Returns:
@@ -107,7 +116,7 @@ def write_report(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{escape(title)}</title><style>{STYLE}</style></head><body>'
         f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>'
-        f'<h2>Scores</h2>{_table(scores)}<p>{escape(scores_text)}</p>'
+        f'<h2>Scores</h2>{_html(table)}<p>{escape(table_text)}</p>'
         f'{shown}<h2>What was run</h2><table class="facts">{rows}</table></body></html>\n'
     )
     path = folder / 'index.html'
@@ -115,26 +124,32 @@ def write_report(
     return path
 
 
-def _table(scores: Sequence[Score]) -> str:
+def score_table(scores: Sequence[Score]) -> Table | None:
+    """Lay out scores of features, the best accuracies marked; None without scores."""
     if not scores:
-        return ''
+        return None
     best_knn = max(score.knn for score in scores)
     best_probe = max(score.linear_probe for score in scores)
-    rows = ''.join(
-        f'<tr><td>{escape(score.name)}</td>'
-        f'{_cell(score.knn, best_knn)}{_cell(score.linear_probe, best_probe)}'
-        f'<td>{score.spread:.2f}</td><td>{score.effective_rank:.0f}</td></tr>'
-        for score in scores
-    )
+    best, rows = set(), []
+    for row, score in enumerate(scores):
+        best |= {(row, 1)} if score.knn == best_knn else set()
+        best |= {(row, 2)} if score.linear_probe == best_probe else set()
+        accuracies = f'{100 * score.knn:.1f} %', f'{100 * score.linear_probe:.1f} %'
+        rows.append((score.name, *accuracies, f'{score.spread:.2f}', f'{score.effective_rank:.0f}'))
+    return Table(('features', '10-NN', 'linear probe', 'spread', 'rank'), rows, best)
+
+
+def _html(table: Table | None) -> str:
+    if table is None:
+        return ''
+    header = ''.join(f'<th>{escape(name)}</th>' for name in table.header)
+    rows = ''
+    for row, cells in enumerate(table.rows):
+        marks = [' class="best"' if (row, column) in table.best else '' for column in range(len(cells))]
+        rows += f'<tr>{"".join(f"<td{m}>{escape(cell)}</td>" for m, cell in zip(marks, cells, strict=True))}</tr>'
     return (
-        '<div class="wide"><table class="scores"><thead><tr><th>features</th><th>10-NN</th><th>linear probe</th>'
-        f'<th>spread</th><th>rank</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<div class="wide"><table class="scores"><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
-
-
-def _cell(value: float, best: float) -> str:
-    mark = ' class="best"' if value == best else ''
-    return f'<td{mark}>{100 * value:.1f} %</td>'
 
 
 def cores() -> int:

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import pytest
 
 from cmid_mm.evaluation import Score
-from cmid_mm.visualization.report import Picture, environment, write_report
+from cmid_mm.visualization.report import Picture, environment, score_table, write_report
 
 SCORES = [Score('untrained', 0.33, 0.4175, 0.2, 77.3), Score('CMID', 0.5275, 0.61, 0.9, 112.0)]
 
@@ -26,7 +26,7 @@ class _Page(HTMLParser):
 
 def _write(folder, facts=None, pictures=(), scores=SCORES) -> _Page:
     facts = facts or {'Data': 'scenes'}
-    path = write_report(folder, 'CMID', 'It learned.', facts, scores, 'Chance is 10 %.', pictures)
+    path = write_report(folder, 'CMID', 'It learned.', facts, score_table(scores), 'Chance is 10 %.', pictures)
     assert path == folder / 'index.html'
     return _Page(path.read_text(encoding='utf-8'))
 
