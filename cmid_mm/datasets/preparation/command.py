@@ -11,7 +11,7 @@ from cmid_mm.datasets.decoding import BandError, UnreadableImageError
 from .errors import PreparationError
 from .outcome import Outcome
 
-# A worker on a scene of 6000 pixels a side takes about 1.2 GB, and more than this rarely wait for the disk less.
+# A worker on a scene of 6000 pixels a side takes some 400 MB of its own, and more workers wait for the disk.
 _MOST_WORKERS = 8
 
 
