@@ -37,6 +37,10 @@ help:  ## Say what there is
 demo: $(PRETRAINING_STAMP)  ## Pretrain a small CMID and show what it learned; DATA=folder takes your own images
 	$(PY) tools/demo.py $(if $(DATA),--data "$$DATA" )--work-dir work_dirs/demo
 
+.PHONY: demo-tasks
+demo-tasks: $(EVERYTHING_STAMP)  ## Pretrain, extract, and train four tasks on drawn scenes; ends with one page
+	$(PY) tools/demo_tasks.py --work-dir work_dirs/demo-tasks
+
 .PHONY: test
 test: lint  ## Install everything, check the style and run every test
 	$(PY) -m pytest $(PYTEST_ARGS)

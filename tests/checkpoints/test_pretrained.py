@@ -66,7 +66,7 @@ def test_another_depth_is_named(saved):
 
 
 def test_a_wrong_prefix_is_named(saved):
-    with pytest.raises(CheckpointError, match="none of its keys begins with prefix='model.'; correct the prefix"):
+    with pytest.raises(CheckpointError, match=r"none of its keys begins with prefix='model\.'; correct the prefix"):
         resnet(saved(), prefix='model.').init_weights()
 
 

@@ -1,4 +1,4 @@
-"""`mim train mmrotate CONFIG`, as users of OpenMMLab start a detector, from any folder."""
+"""`mim train PACKAGE CONFIG`, as users of OpenMMLab start every task, from any folder."""
 
 import json
 import subprocess
@@ -12,22 +12,34 @@ from cmid_mm.datasets.scenes import write_scenes
 
 
 @pytest.mark.slow
-def test_detector_trains_through_mim(repo: Path, tmp_path: Path) -> None:
-    write_scenes(tmp_path / 'scenes', num=32, size=64, tasks=['detection'])
-    config = tmp_path / 'my detector.py'
-    config.write_text(
-        f'_base_ = {str(repo / "configs/detection/oriented-rcnn_r18_scenes.py")!r}\n'
+@pytest.mark.parametrize(
+    ('package', 'config', 'folder', 'metric'),
+    [
+        ('mmpretrain', 'classification/classifier_r18_scenes.py', 'classification', 'accuracy/top1'),
+        ('mmsegmentation', 'segmentation/upernet_r18_scenes.py', 'segmentation', 'mIoU'),
+        ('mmsegmentation', 'change_detection/bit_r18_scenes.py', 'change', 'F1'),
+        ('mmrotate', 'detection/oriented-rcnn_r18_scenes.py', 'detection', 'dota/mAP'),
+    ],
+)
+def test_a_task_trains_through_mim(
+    package: str, config: str, folder: str, metric: str, repo: Path, tmp_path: Path
+) -> None:
+    write_scenes(tmp_path / 'scenes', num=32, size=64, tasks=[folder])
+    mine = tmp_path / 'my config.py'
+    mine.write_text(
+        f'_base_ = {str(repo / "configs" / config)!r}\n'
         'model = dict(backbone=dict(init_cfg=None))\n'
-        f'data = dict(data_root={str(tmp_path / "scenes/detection")!r})\n'
+        f'data = dict(data_root={str(tmp_path / "scenes" / folder)!r})\n'
         'train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=data)\n'
         'val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=data)\n'
         'train_cfg = dict(_delete_=True, by_epoch=False, max_iters=2, val_interval=2)\n'
         'param_scheduler = []\n'
         'default_hooks = dict(logger=dict(interval=1), checkpoint=dict(by_epoch=False, interval=2))\n'
+        'log_processor = dict(by_epoch=False)\n'
     )
     run = subprocess.run(
         [
-            *(sys.executable, '-m', 'mim', 'train', 'mmrotate', str(config)),
+            *(sys.executable, '-m', 'mim', 'train', package, str(mine)),
             *('--gpus', '0', '--launcher', 'none', '--work-dir', str(tmp_path / 'my run')),
         ],
         cwd=tmp_path,
@@ -44,4 +56,4 @@ def test_detector_trains_through_mim(repo: Path, tmp_path: Path) -> None:
     losses = [entry['loss'] for entry in logged if 'loss' in entry]
     assert len(losses) == 2
     assert np.isfinite(losses).all()
-    assert [entry for entry in logged if 'dota/mAP' in entry]
+    assert [entry for entry in logged if metric in entry]

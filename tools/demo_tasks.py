@@ -1,0 +1,340 @@
+"""From unlabelled scenes to four trained tasks, by the users' own commands: tools/demo_tasks.py [--seeds 0 1 2].
+
+Scenes are drawn, a small CMID is pretrained on those of the training split without their labels, its backbone is
+extracted, and each task (scene classes, masks, oriented boxes, change) is trained from it and from an untrained one
+under the same budget, tested and drawn. It ends with one page. The validation scenes of no task are seen before.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+
+from cmid_mm.datasets.scenes import write_scenes
+from cmid_mm.engine.optimizers import cpu_multiplies_bfloat16
+from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
+from cmid_mm.visualization.loss_curves import draw_compared_losses, find_scalars, read_scalars
+from cmid_mm.visualization.progress import ProgressBar, StageClock
+from cmid_mm.visualization.report import Picture, Table, cores, environment, write_report
+
+TOOLS = Path(__file__).resolve().parent
+CONFIGS = TOOLS.parent / 'configs'
+PRETRAINING = 'cmid/cmid_r18_demo.py'
+SIZE = 128
+STARTS = ('untrained', 'CMID')
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of the drawn scenes: its config, metric, folder, and where its pictures and images lie."""
+
+    name: str
+    config: str
+    folder: str
+    metric: str
+    label: str
+    factor: float
+    images: tuple[str, ...]
+
+
+TASKS = (
+    Task(
+        'classification',
+        'classification/classifier_r18_scenes.py',
+        'classification',
+        'accuracy/top1',
+        'accuracy',
+        1,
+        ('val',),
+    ),
+    Task('segmentation', 'segmentation/upernet_r18_scenes.py', 'segmentation', 'mIoU', 'mIoU', 1, ('img_dir/val',)),
+    Task(
+        'oriented detection',
+        'detection/oriented-rcnn_r18_scenes.py',
+        'detection',
+        'dota/mAP',
+        'mAP at 0.5',
+        100,
+        ('val/images',),
+    ),
+    Task(
+        'change detection', 'change_detection/bit_r18_scenes.py', 'change', 'F1', 'F1 of change', 1, ('val/A', 'val/B')
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of one task."""
+
+    task: Task
+    start: str
+    seed: int
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / 'config.py'
+
+    @property
+    def work_dir(self) -> Path:
+        return self.folder / 'run'
+
+    def checkpoint(self) -> Path:
+        """The last checkpoint, which the run names."""
+        return Path((self.work_dir / 'last_checkpoint').read_text().strip())
+
+    def score(self) -> float:
+        """The metric of the last validation, in percent."""
+        rows = [json.loads(line) for file in find_scalars(self.work_dir) for line in file.read_text().splitlines()]
+        return self.task.factor * [row[self.task.metric] for row in rows if self.task.metric in row][-1]
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        '--work-dir', type=Path, default=Path('work_dirs/demo-tasks'), help='where everything is written'
+    )
+    parser.add_argument('--scenes', type=int, default=1600, help='scenes to draw for each task')
+    parser.add_argument('--pretrain-epochs', type=int, default=13, help='epochs of pretraining')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='each task is trained with each')
+    parser.add_argument('--tasks', nargs='+', choices=[task.folder for task in TASKS], help='(default: all)')
+    parser.add_argument('--jobs', type=int, default=1, help='models trained at once; they share the cores')
+    return parser.parse_args(arguments)
+
+
+def call(tool: str, *arguments: str | Path, log: Path, threads: int) -> str:
+    """Run one of the users' commands; returns what it printed, which ``log`` keeps.
+
+    Raises:
+        RuntimeError: If it fails.
+    """
+    command = [sys.executable, str(TOOLS / tool), *map(str, arguments)]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open('w') as file:
+        file.write(shlex.join(command) + '\n')
+        file.flush()
+        code = subprocess.run(
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
+            check=False,
+        ).returncode
+    text = log.read_text()
+    if code:
+        raise RuntimeError(f'{tool} failed; its last line is {text.splitlines()[-1]!r}, the others are in {log}')
+    return text
+
+
+def pretrain(args: argparse.Namespace, scenes: Path) -> Path:
+    """Pretrain on the training scenes and extract the backbone, unless an earlier run with these settings has."""
+    folder = args.work_dir / 'pretrain'
+    backbone = args.work_dir / 'backbone.safetensors'
+    cfg = Config.fromfile(CONFIGS / PRETRAINING)
+    loader = cfg.train_dataloader
+    images = sum(1 for _ in (scenes / 'classification/train').rglob('*.png'))
+    loader.dataset.update(data_root=str((scenes / 'classification/train').resolve()), cache=str(folder.resolve()))
+    loader.pin_memory = False
+    loader.batch_size = min(loader.batch_size, images)
+    cfg.model.global_head.queue_size = min(cfg.model.global_head.queue_size, images)
+    use_fast_precision(cfg)
+    fit_to_short_run(cfg, images // loader.batch_size, args.pretrain_epochs)
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=args.pretrain_epochs, max_keep_ckpts=1)
+    if changed(folder / 'config.py', cfg) or not backbone.is_file():
+        call('train.py', folder / 'config.py', '--work-dir', folder, log=folder / 'train.log', threads=cores())
+        trained = (folder / 'last_checkpoint').read_text().strip()
+        call('extract_backbone.py', trained, backbone, log=folder / 'extract.log', threads=cores())
+    return backbone
+
+
+def changed(path: Path, cfg: Config) -> bool:
+    """Write a config; returns whether another one, or none, stood there."""
+    former = path.read_text() if path.is_file() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cfg.dump(path)
+    return path.read_text() != former
+
+
+def configure(run: Run, scenes: Path, backbone: Path) -> Config:
+    """The task's config on these scenes, from this start."""
+    cfg = Config.fromfile(CONFIGS / run.task.config)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.data_root = str((scenes / run.task.folder).resolve())
+    cfg.randomness.seed = run.seed
+    cfg.model.backbone.init_cfg = (
+        dict(type='Pretrained', checkpoint=str(backbone.resolve())) if run.start == 'CMID' else None
+    )
+    cfg.train_cfg.val_interval = cfg.train_cfg.max_epochs
+    checkpoint = cfg.default_hooks.checkpoint
+    checkpoint.update(interval=cfg.train_cfg.max_epochs, save_best=None)
+    return cfg
+
+
+def train(run: Run, scenes: Path, backbone: Path, threads: int) -> None:
+    """Train and validate one model, unless it stands there from an earlier run."""
+    cfg = configure(run, scenes, backbone)
+    same = not changed(run.config, cfg)
+    # A backbone that was trained anew is newer than what was trained from it.
+    done = run.folder / 'done'
+    if same and done.is_file() and (run.start == 'untrained' or done.stat().st_mtime > backbone.stat().st_mtime):
+        return
+    amp = ('--amp', 'bf16') if cpu_multiplies_bfloat16() else ()
+    call('train.py', run.config, '--work-dir', run.work_dir, *amp, log=run.folder / 'train.log', threads=threads)
+    done.touch()
+
+
+def show(run: Run, scenes: Path, report: Path) -> Picture:
+    """Test a model, predict a few validation scenes with it, and put the pictures side by side."""
+    task = run.task
+    call(
+        'test.py',
+        run.config,
+        run.checkpoint(),
+        '--work-dir',
+        run.folder / 'test',
+        log=run.folder / 'test.log',
+        threads=cores(),
+    )
+    samples = run.folder / 'samples'
+    inputs = []
+    for place in task.images:
+        files = sorted((scenes / task.folder / place).rglob('*.png'))
+        chosen = files[:: max(1, len(files) // SHOWN)][:SHOWN]
+        folder = samples / place.replace('/', '_')
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in chosen:
+            (folder / file.name).write_bytes(file.read_bytes())
+        inputs.append(folder)
+    out = run.folder / 'predictions'
+    call(
+        'predict.py',
+        run.config,
+        run.checkpoint(),
+        *inputs,
+        '--out-dir',
+        out,
+        log=run.folder / 'predict.log',
+        threads=cores(),
+    )
+    drawn = sorted((out / 'pictures').rglob('*.jpg'))
+    pictures = [cv2.imread(str(file)) for file in drawn[:SHOWN]]
+    height = max(picture.shape[0] for picture in pictures)
+    scaled = [
+        cv2.resize(picture, (round(picture.shape[1] * height / picture.shape[0]), height)) for picture in pictures
+    ]
+    name = f'{task.folder}.jpg'
+    cv2.imwrite(str(report / name), np.concatenate(scaled, axis=1))
+    return Picture(
+        name, task.name.capitalize(), f'What the model that began with CMID says of {SHOWN} validation scenes.'
+    )
+
+
+def table_of(runs: list[Run], seeds: list[int]) -> Table:
+    """Metric of each task from both starts, mean and deviation over the seeds."""
+    rows, best = [], set()
+    for task in dict.fromkeys(run.task for run in runs):
+        cells, means = [], []
+        for start in STARTS:
+            scores = np.array([run.score() for run in runs if run.task == task and run.start == start])
+            spread = f' ± {scores.std(ddof=1):.1f}' if len(seeds) > 1 else ''
+            means.append(scores.mean())
+            cells.append(f'{scores.mean():.1f}{spread}')
+        best.add((len(rows), 2 + int(np.argmax(means))))
+        rows.append((task.name, task.label, *cells))
+    return Table(('task', 'metric, %', *STARTS), rows, best)
+
+
+def run_all(args: argparse.Namespace, command: str) -> Path:
+    """Run the whole chain; returns the page of the report."""
+    timer = StageClock()
+    scenes, report = args.work_dir / 'scenes', args.work_dir / 'report'
+    report.mkdir(parents=True, exist_ok=True)
+    with timer.stage('drawing scenes'):
+        write_scenes(scenes, args.scenes, SIZE, workers=cores(), overwrite=(scenes / 'scenes.json').is_file())
+    with timer.stage('pretraining'):
+        print('pretraining (minutes; its log is in', f'{args.work_dir / "pretrain/train.log"})', flush=True)
+        backbone = pretrain(args, scenes)
+    runs = [
+        Run(task, start, seed, args.work_dir / task.folder / f'{start}-seed{seed}')
+        for seed in args.seeds
+        for task in TASKS
+        if args.tasks is None or task.folder in args.tasks
+        for start in STARTS
+    ]
+    with (
+        timer.stage('training tasks'),
+        ThreadPoolExecutor(args.jobs) as pool,
+        ProgressBar('models', len(runs), every_seconds=30) as bar,
+    ):
+        job = partial(train, scenes=scenes, backbone=backbone, threads=max(1, cores() // args.jobs))
+        for _ in pool.map(job, runs):
+            bar.advance()
+    shown = [run for run in runs if run.start == 'CMID' and run.seed == args.seeds[0]]
+    with timer.stage('testing and drawing'), ProgressBar('tests and pictures', len(shown)) as bar:
+        pictures = []
+        for run in shown:
+            pictures.append(show(run, scenes, report))
+            bar.advance()
+        curves = {
+            task.name: {
+                start: [
+                    read_scalars(find_scalars(run.work_dir))['loss']
+                    for run in runs
+                    if (run.task, run.start) == (task, start)
+                ]
+                for start in STARTS
+            }
+            for task in dict.fromkeys(run.task for run in runs)
+        }
+        draw_compared_losses(curves, report / 'losses.png')
+    table = table_of(runs, args.seeds)
+    facts = {
+        'Command': command,
+        'Data': f'{args.scenes:,} drawn scenes of {SIZE} px for each task; scores are of the validation split',
+        'Pretraining': f'configs/{PRETRAINING}, {args.pretrain_epochs} epochs on the training scenes, without labels',
+        'Seeds': ', '.join(map(str, args.seeds)),
+        'Time': str(timer),
+    }
+    won = sum(column == 3 for _, column in table.best)
+    lead = f'{won} of {len(table.rows)} tasks are better with the backbone of CMID than with an untrained one.'
+    page = write_report(
+        report,
+        'One pretrained backbone, four tasks',
+        lead,
+        facts | environment(),
+        table,
+        'Both had the same config, seeds, data and iterations; only the weights that the backbone began with differ.',
+        [Picture('losses.png', 'Losses of training', 'One line a run.'), *pictures],
+    )
+    print(f'\n{lead}\n')
+    for row in (table.header, *table.rows):
+        print('| ' + ' | '.join(row) + ' |')
+    print(f'\nbackbone: {backbone}\nreport:   {page}\ntook:     {timer}')
+    return page
+
+
+def main(arguments: list[str] | None = None) -> None:
+    args = parse_args(arguments)
+    try:
+        run_all(args, shlex.join(['python', *sys.argv]))
+    except (OSError, RuntimeError, ValueError) as error:
+        sys.exit(f'demo_tasks: {error}')
+    except KeyboardInterrupt:
+        print('demo_tasks: stopped', file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == '__main__':
+    main()
