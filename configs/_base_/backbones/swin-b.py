@@ -1,5 +1,5 @@
-# Swin-B as pretraining left it. Without pad_small_map, which also shifts the windows of a 7 x 7 map, so that the last map
-# at 224 pixels would be another than in pretraining; images must have 224 pixels a side or more.
+# Swin-B as pretraining left it; images must have 224 pixels a side or more. pad_small_map would allow less, but it also
+# shifts the windows of a 7 x 7 map, so that the last map at 224 pixels would be another than in pretraining.
 _base_ = './r50.py'
 
 backbone = dict(
