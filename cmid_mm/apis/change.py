@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 
 from .inputs import Scene, Source, find_pairs
-from .pictures import overlay, shrink, with_legend
+from .pictures import overlay, shares, shrink, with_legend
 from .segmentation import SegmentationInferencer, SegmentationPrediction
+
+VIVID = (255, 40, 40)  # RGB of change where the palette has a grey
 
 
 class ChangeInferencer(SegmentationInferencer):
@@ -34,7 +36,11 @@ class ChangeInferencer(SegmentationInferencer):
         """Draw both dates and the change, side by side."""
         first, second = (shrink(date, self.picture_side) for date in scene.dates)
         classes = shrink(prediction.classes, self.picture_side, labels=True)
-        changed = overlay(second, classes, self.palette, hidden=0)
+        # Masks of change are black and white by custom, and white is hard to see on roofs.
+        palette = [
+            VIVID if number and min(colour) == max(colour) else colour for number, colour in enumerate(self.palette)
+        ]
+        changed = overlay(second, classes, palette, hidden=0)
         gap = np.full((len(first), max(2, first.shape[1] // 100), 3), 255, np.uint8)
         picture = cv2.hconcat([first, gap, second, gap, changed])
-        return with_legend(picture, prediction.classes, self.classes, self.palette)
+        return with_legend(picture, shares(prediction.classes, self.classes, palette))

@@ -22,6 +22,7 @@ from .trained import build_pipeline
 
 # Files are read at so many times the resolution that the pipeline resizes them to, or more.
 _SPARE = 2
+LEGIBLE = 384  # pixels of the shorter side of a picture that has room for the text
 
 
 @dataclass
@@ -136,7 +137,11 @@ class ClassificationInferencer(Inferencer):
         image = shrink(scene.dates[0], self.picture_side)
         sample = DataSample().set_pred_score(torch.from_numpy(prediction.scores)).set_pred_label(prediction.label)
         drawn = UniversalVisualizer().visualize_cls(
-            np.ascontiguousarray(image[..., ::-1]), sample, classes=self.classes, draw_gt=False
+            np.ascontiguousarray(image[..., ::-1]),
+            sample,
+            classes=self.classes,
+            draw_gt=False,
+            resize=max(LEGIBLE, min(image.shape[:2])),
         )
         return drawn[..., ::-1]
 

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.structures import InstanceData
 
 from .base import Prediction
 from .boxes import merge_windows
 from .inputs import Scene
-from .pictures import shrink
+from .pictures import draw_boxes, shrink, with_legend
 from .windowed import Collector, WindowedInferencer
 from .windows import Grid, Window
 
@@ -81,7 +80,8 @@ class DetectionInferencer(WindowedInferencer):
     """Finds objects in oriented boxes; those of overlapping windows are merged.
 
     With ``out_dir`` it writes ``predictions/<name>.txt``, one box a line, ``x1 y1 x2 y2 x3 y3 x4 y4 class score``
-    (corners in pixels, as DOTA's labels have them), and ``pictures/<name>.jpg`` with the boxes.
+    (corners in pixels, as DOTA's labels have them), and ``pictures/<name>.jpg`` with the boxes and
+    a legend.
 
     Args:
         config, checkpoint, device, window_size, overlap, bands, value_range: As for
@@ -140,25 +140,11 @@ class DetectionInferencer(WindowedInferencer):
         return path
 
     def draw(self, scene: Scene, prediction: DetectionPrediction) -> np.ndarray:
-        """Draw the boxes, their classes and scores."""
-        from mmdet.structures import DetDataSample
-        from mmrotate.visualization import RotLocalVisualizer
-
+        """Draw the boxes in the colours of their classes."""
         image = shrink(scene.dates[-1], self.picture_side)
-        scale = image.shape[1] / scene.shape[1]
-        boxes = torch.from_numpy(prediction.boxes) * torch.tensor([scale, scale, scale, scale, 1])
-        sample = DetDataSample(
-            pred_instances=InstanceData(
-                bboxes=boxes, scores=torch.from_numpy(prediction.scores), labels=torch.from_numpy(prediction.labels)
-            )
-        )
-        visualizer = RotLocalVisualizer(line_width=2)
-        visualizer.dataset_meta = dict(classes=self.classes, palette=self.palette)
-        visualizer.add_datasample(
-            prediction.name,
-            np.ascontiguousarray(image[..., ::-1]),
-            sample,
-            draw_gt=False,
-            pred_score_thr=self.draw_score,
-        )
-        return visualizer.get_image()[..., ::-1]
+        shown = prediction.scores >= self.draw_score
+        labels = prediction.labels[shown]
+        corners = prediction.corners[shown] * (image.shape[1] / scene.shape[1])
+        numbers, counts = np.unique(labels, return_counts=True)
+        entries = [(self.palette[i], f'{self.classes[i]} {count}') for i, count in zip(numbers, counts, strict=True)]
+        return with_legend(draw_boxes(image, corners, [self.palette[label] for label in labels]), entries)

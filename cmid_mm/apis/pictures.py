@@ -1,4 +1,4 @@
-"""Pictures of predictions: maps of classes over images, and legends."""
+"""Pictures of predictions: maps of classes and oriented boxes over images, and legends."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 _UNNAMED = (128, 128, 128)
 _ROW = 1.6  # height of a row of the legend, in letters
+_FRACTION = 4  # bits behind the point of coordinates that OpenCV draws at
 
 
 def shrink(pixels: np.ndarray, side: int, labels: bool = False) -> np.ndarray:
@@ -43,34 +44,61 @@ def overlay(
     return mixed
 
 
-def with_legend(
-    picture: np.ndarray,
-    classes: np.ndarray,
-    names: Sequence[str],
-    palette: Sequence[tuple[int, int, int]],
-) -> np.ndarray:
-    """Put a legend below a picture: the classes that occur, with their share of the pixels.
+def draw_boxes(image: np.ndarray, corners: np.ndarray, colours: Sequence[tuple[int, int, int]]) -> np.ndarray:
+    """Draw oriented boxes on a copy of an image.
+
+    mmrotate's visualizer would shrink the image where a box crosses its border, and take 2 GB for one of 4096 pixels.
 
     Args:
-        picture (np.ndarray): (h, w, 3) uint8, BGR.
-        classes (np.ndarray): (H, W) uint8, the whole map.
-        names (Sequence[str]): Names of the classes.
-        palette (Sequence[tuple[int, int, int]]): Their RGB colours.
+        image (np.ndarray): (H, W, 3) uint8, BGR.
+        corners (np.ndarray): (N, 4, 2) of x and y.
+        colours (Sequence[tuple[int, int, int]]): RGB of each box.
 
     Returns:
-        np.ndarray: (h + legend, max(w, legend), 3) uint8, BGR.
+        np.ndarray: (H, W, 3) uint8, BGR.
+    """
+    drawn = image.copy()
+    width = max(1, round(max(image.shape[:2]) / 800))
+    for box, (red, green, blue) in zip(corners, colours, strict=True):
+        points = np.round(box * 2**_FRACTION).astype(np.int32)
+        cv2.polylines(drawn, [points], True, (int(blue), int(green), int(red)), width, cv2.LINE_AA, _FRACTION)
+    return drawn
+
+
+def shares(
+    classes: np.ndarray, names: Sequence[str], palette: Sequence[tuple[int, int, int]]
+) -> list[tuple[tuple[int, int, int], str]]:
+    """Give colour and text, for a legend, of each class that occurs in a map, with its share of the pixels.
+
+    Args:
+        classes (np.ndarray): (H, W) uint8.
+        names (Sequence[str]): Names of the classes.
+        palette (Sequence[tuple[int, int, int]]): Their RGB colours.
     """
     counts = cv2.calcHist([classes], [0], None, [256], [0, 256]).ravel()
-    entries = [
+    return [
         (palette[i] if i < len(palette) else _UNNAMED, f'{names[i] if i < len(names) else f"class {i}"} {share:.1%}')
         for i, share in enumerate((counts / classes.size).tolist())
         if share
     ]
+
+
+def with_legend(picture: np.ndarray, entries: Sequence[tuple[tuple[int, int, int], str]]) -> np.ndarray:
+    """Put a legend below a picture.
+
+    Args:
+        picture (np.ndarray): (h, w, 3) uint8, BGR.
+        entries (Sequence[tuple]): RGB colour and text of each.
+
+    Returns:
+        np.ndarray: (h + legend, max(w, legend), 3) uint8, BGR; the picture itself where there is no entry.
+    """
+    if not entries:
+        return picture
     letter = min(max(12, max(picture.shape[:2]) // 50), 64)
     font = ImageFont.load_default(letter)
     row, swatch = round(letter * _ROW), round(letter * 1.8)
-    widths = [round(swatch + letter * 1.5 + font.getlength(text)) for _, text in entries]
-    column = max(widths)
+    column = max(round(swatch + letter * 1.5 + font.getlength(text)) for _, text in entries)
     columns = max(1, picture.shape[1] // column)
     rows = -(-len(entries) // columns)
     width = max(picture.shape[1], column)

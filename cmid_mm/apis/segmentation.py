@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from .base import Prediction, write_image
 from .inputs import Scene
-from .pictures import overlay, shrink, with_legend
+from .pictures import overlay, shares, shrink, with_legend
 from .windowed import Collector, WindowedInferencer
 from .windows import Blender, Grid, Window
 
@@ -106,4 +106,6 @@ class SegmentationInferencer(WindowedInferencer):
         """Draw the classes over the image."""
         image = shrink(scene.dates[-1], self.picture_side)
         classes = shrink(prediction.classes, self.picture_side, labels=True)
-        return with_legend(overlay(image, classes, self.palette), prediction.classes, self.classes, self.palette)
+        return with_legend(
+            overlay(image, classes, self.palette), shares(prediction.classes, self.classes, self.palette)
+        )

@@ -16,6 +16,8 @@ from .inputs import Scene, Source, read_scene
 from .trained import build_pipeline, trained_size
 from .windows import Grid, Window
 
+WHOLE = 1024  # pixels of the longer side up to which an image runs whole where no size of windows is known
+
 
 class Collector:
     """Takes the outputs of a scene's windows, in order, and makes the prediction of the scene."""
@@ -52,11 +54,12 @@ class WindowedInferencer(Inferencer):
         config, checkpoint, device, bands, value_range: As for :class:`~cmid_mm.apis.base.Inferencer`.
         window_size (int or tuple[int, int], optional): Side, or height and width, of windows in pixels of the scene.
             Defaults to None: the size of training as :func:`~cmid_mm.apis.trained.trained_size` finds it. Where
-            training enlarged its images, give the size of the files it read.
+            training enlarged its images, give the size of the files it read. Where the config tells none, images of
+            up to 1024 pixels a side run whole, as the test command runs them, and larger ones are refused.
         overlap (float): Least share of a window that the next one sees too, in [0, 1). Defaults to 0.25.
 
     Raises:
-        ValueError: If the config does not tell the size, or an argument is out of range.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -74,18 +77,27 @@ class WindowedInferencer(Inferencer):
         if isinstance(window_size, int):
             window_size = (window_size, window_size)
         size = window_size or trained_size(self.cfg)
-        if size is None:
-            raise ValueError(
-                f'{self.cfg.filename or "the config"} does not tell the size of its training images; give window_size, '
-                'or set it in the config'
-            )
-        Grid(size, size, overlap)  # checks both
+        Grid(size or (1, 1), size or (1, 1), overlap)  # checks both
         self.window_size, self.overlap = size, overlap
         self.pipeline = build_pipeline(self.cfg)
 
     @abstractmethod
     def collector(self, scene: Scene, grid: Grid) -> Collector:
         """Make what collects the windows of a scene."""
+
+    def grid(self, scene: Scene) -> Grid:
+        """Lay windows over a scene.
+
+        Raises:
+            ValueError: If the scene is large and nothing tells the size of windows.
+        """
+        if self.window_size is None and max(scene.shape) > WHOLE:
+            raise ValueError(
+                f'{scene.source.name} has {scene.shape[1]} x {scene.shape[0]} pixels, and '
+                f'{self.cfg.filename or "the config"} does not tell the size of its training images; give window_size, '
+                'or set it in the config'
+            )
+        return Grid(scene.shape, self.window_size or scene.shape, self.overlap)
 
     def predict(self, sources: Sequence[Source], batch_size: int, report: Report) -> Iterator[tuple[Scene, Prediction]]:
         """Predict the sources; windows of several small scenes of one size share a batch."""
@@ -100,7 +112,7 @@ class WindowedInferencer(Inferencer):
     def _jobs(self, sources: Sequence[Source]) -> Iterator[_Job]:
         for source in sources:
             scene = read_scene(source, self.decoding)
-            grid = Grid(scene.shape, self.window_size, self.overlap)
+            grid = self.grid(scene)
             collector = self.collector(scene, grid)
             for number in range(len(grid)):
                 yield _Job(scene, grid, number, collector)

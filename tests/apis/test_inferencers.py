@@ -120,7 +120,10 @@ def test_detection_in_a_scene(trained, data_root, tmp_path):
         assert line[8] == inferencer.classes[label]
         assert float(line[9]) == pytest.approx(score, abs=1e-4)
     assert (np.diff(prediction.scores) <= 0).all()
-    assert cv2.imread(str(picture)).shape == (1182, 1111, 3) or cv2.imread(str(picture)).shape == (1111, 1182, 3)
+    height, width = cv2.imread(str(data_root / 'dota/train/images/P0706.jpg')).shape[:2]
+    drawn = cv2.imread(str(picture))
+    assert drawn.shape[0] >= height
+    assert drawn.shape[1] == width
 
 
 def test_change_of_folders(trained, data_root, tmp_path):
@@ -158,7 +161,7 @@ def test_batches_change_nothing(trained, task):
     for one, other in zip(alone, together, strict=True):
         assert one.name == other.name
         if task == 'detection':
-            assert one.boxes == pytest.approx(other.boxes, abs=0.05)
+            assert one.boxes == pytest.approx(other.boxes, rel=1e-2, abs=1)
             assert one.labels.tolist() == other.labels.tolist()
         elif task == 'classification':
             assert one.scores == pytest.approx(other.scores, abs=1e-5)
@@ -203,12 +206,18 @@ def test_the_trained_size_is_read_from_the_config(repo, trained):
     assert trained_size(cfg) == (96, 96)
 
 
-def test_a_config_that_tells_no_size_asks_for_it(trained):
+def test_a_config_that_tells_no_size_runs_images_whole_and_asks_for_it_on_scenes(trained):
     cfg, checkpoint = trained('segmentation')
     cfg.train_dataloader.dataset.pipeline = [dict(type='LoadImageFromFile')]
-    with pytest.raises(ValueError, match='give window_size, or set it in the config'):
-        SegmentationInferencer(cfg, checkpoint)
-    assert SegmentationInferencer(cfg, checkpoint, window_size=32).window_size == (32, 32)
+    inferencer = SegmentationInferencer(cfg, checkpoint)
+    image, scene = noise(90, 100), noise(20, 1025)
+    [whole] = inferencer(image, progress=False)
+    [same] = SegmentationInferencer(cfg, checkpoint, window_size=100)(image, progress=False)
+    assert (whole.classes == same.classes).all()
+    with pytest.raises(ValueError, match=r'array_0 has 1025 x 20 pixels, .* give window_size, or set it in the config'):
+        inferencer(scene, progress=False)
+    [windows] = SegmentationInferencer(cfg, checkpoint, window_size=64)(scene, progress=False)
+    assert windows.classes.shape == (20, 1025)
 
 
 # ---- what is wrong is said
