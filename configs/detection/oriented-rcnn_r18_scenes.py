@@ -11,7 +11,7 @@ proposals = dict(nms_pre=300, max_per_img=300)
 model = dict(
     backbone=_base_.backbone,
     neck=dict(in_channels=_base_.channels, out_channels=channels, num_outs=4),
-    rpn_head=dict(in_channels=channels, feat_channels=channels, anchor_generator=dict(scales=[3], strides=strides)),
+    rpn_head=dict(in_channels=channels, feat_channels=channels, anchor_generator=dict(scales=[4], strides=strides)),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=channels, finest_scale=28),
         bbox_head=dict(in_channels=channels, fc_out_channels=256, num_classes=len(_base_.classes)),
@@ -22,12 +22,12 @@ model = dict(
 max_epochs = 6
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=20),
     dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
 ]
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
     constructor='DecayGroupsConstructor',  # no decay of biases and norm weights
     clip_grad=dict(max_norm=35),
 )
