@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from mmseg.datasets import PotsdamDataset
 from mmseg.datasets.transforms import LoadAnnotations
 
+from cmid_mm.datasets.segmentation import ISPRSTiles
 from cmid_mm.datasets.transforms.label_maps import LoadLabelMap
 
 
@@ -72,7 +72,7 @@ def test_potsdam_without_clutter_ignores_its_pixels(data_root):
         data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
         pipeline=[dict(step, _scope_='mmseg') for step in pipeline],
     )
-    six_classes, five_classes = PotsdamDataset(**options), PotsdamDataset(metainfo=dict(classes=five), **options)
+    six_classes, five_classes = ISPRSTiles(**options), ISPRSTiles(metainfo=dict(classes=five), **options)
     for with_clutter, without in zip(six_classes, five_classes, strict=True):
         all_six, kept = with_clutter['gt_seg_map'], without['gt_seg_map']
         assert set(np.unique(kept)) <= {0, 1, 2, 3, 4, 255}

@@ -12,7 +12,7 @@ train_pipeline = [
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [*load, dict(type='PackSegInputs')]
-dataset = dict(type='PotsdamDataset', data_root='data/potsdam', metainfo=metainfo)
+dataset = dict(type='ISPRSTiles', data_root='data/potsdam', metainfo=metainfo)
 train_dataloader = dict(
     batch_size=8,
     num_workers=4,

@@ -21,13 +21,7 @@ train_pipeline = [
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [*load, dict(type='PackSegInputs')]
-dataset = dict(
-    type='BaseSegDataset',
-    data_root='data/scenes/segmentation',
-    metainfo=metainfo,
-    img_suffix='.png',
-    seg_map_suffix='.png',
-)
+dataset = dict(type='SegmentationDataset', data_root='data/scenes/segmentation', metainfo=metainfo)
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
