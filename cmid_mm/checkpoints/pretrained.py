@@ -118,9 +118,10 @@ def _likely_reason(module: str, own: dict, state: dict, taken: dict, checkpoint:
         return "it is a whole model of which this is one part; add prefix='backbone.' to init_cfg"
     if own.keys() & taken.keys():
         trained = checkpoint.get('meta', {}).get('backbone')
-        if own.keys() <= taken.keys() and all(own[name].shape == taken[name].shape for name in own):
+        parts, others = ({name.split('.')[0] for name in names} for names in (own, taken.keys() - own.keys()))
+        if own.keys() <= taken.keys() and not parts & others:
             return (
-                'it has all weights of this module and others besides; name those that are not needed in '
+                'it has all weights of this module and other parts besides; name those that are not needed in '
                 "init_cfg's unused=(...)"
             )
         said = f' (the file says {trained})' if trained else ''

@@ -60,9 +60,11 @@ def test_what_does_not_fit_is_named_with_the_likely_reason(saved, change, messag
     assert str(path) in str(caught.value)
 
 
-def test_another_depth_is_named(saved):
+@pytest.mark.parametrize(('trained', 'depth'), [(18, 50), (50, 18), (34, 18), (18, 34)])
+def test_another_depth_is_named(saved, trained, depth):
+    # ResNet-34 has all weights of ResNet-18 in the same shapes, and more.
     with pytest.raises(CheckpointError, match=r'does not fit this ResNet.*make the depth, width and stages'):
-        resnet(saved(), depth=50).init_weights()
+        resnet(saved(depth=trained), depth=depth).init_weights()
 
 
 def test_a_wrong_prefix_is_named(saved):
