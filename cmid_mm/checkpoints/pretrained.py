@@ -119,7 +119,8 @@ def _likely_reason(module: str, own: dict, state: dict, taken: dict, checkpoint:
     if own.keys() & taken.keys():
         trained = checkpoint.get('meta', {}).get('backbone')
         parts, others = ({name.split('.')[0] for name in names} for names in (own, taken.keys() - own.keys()))
-        if own.keys() <= taken.keys() and not parts & others:
+        fits = own.keys() <= taken.keys() and all(own[name].shape == taken[name].shape for name in own)
+        if fits and not parts & others:
             return (
                 'it has all weights of this module and other parts besides; name those that are not needed in '
                 "init_cfg's unused=(...)"
