@@ -33,7 +33,7 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
 
     from cmid_mm.checkpoints import CheckpointError, extract_backbone, load_checkpoint
     from cmid_mm.datasets import seeded
-    from cmid_mm.datasets.scenes import write_scenes
+    from cmid_mm.datasets.scenes import replace_scenes
     from cmid_mm.engine.hooks import ProgressBarHook
     from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
     from cmid_mm.evaluation import ImageSet, Score, colour_histograms, extract_features, read_image_set, score_features
@@ -97,12 +97,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def draw_scenes(folder: Path, count: int) -> Path:
     """Draw the scenes, or take those of an earlier run; the seed of a run does not change them."""
-    write = partial(write_scenes, folder, num=count, size=SCENE_SIZE, seed=0, tasks=['classification'], workers=cores())
-    try:
-        write()
-    except FileExistsError:
-        # Scenes of other settings; it refuses again if the folder holds anything else.
-        write(overwrite=True)
+    replace_scenes(folder, count, size=SCENE_SIZE, seed=0, tasks=['classification'], workers=cores())
     return folder / 'classification'
 
 

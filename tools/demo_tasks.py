@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 
-from cmid_mm.datasets.scenes import write_scenes
+from cmid_mm.datasets.scenes import replace_scenes
 from cmid_mm.engine.optimizers import cpu_multiplies_bfloat16
 from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
 from cmid_mm.visualization.loss_curves import draw_compared_losses, find_scalars, read_scalars
@@ -262,7 +262,7 @@ def run_all(args: argparse.Namespace, command: str) -> Path:
     scenes, report = args.work_dir / 'scenes', args.work_dir / 'report'
     report.mkdir(parents=True, exist_ok=True)
     with timer.stage('drawing scenes'):
-        write_scenes(scenes, args.scenes, SIZE, workers=cores(), overwrite=(scenes / 'scenes.json').is_file())
+        replace_scenes(scenes, args.scenes, size=SIZE, workers=cores())
     with timer.stage('pretraining'):
         print('pretraining (minutes; its log is in', f'{args.work_dir / "pretrain/train.log"})', flush=True)
         backbone = pretrain(args, scenes)

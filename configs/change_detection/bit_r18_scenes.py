@@ -7,6 +7,7 @@ _base_ = [
     '../_base_/change_runtime.py',
 ]
 data_root = 'data/scenes/change'
+window_size = (128, 128)  # of the inferencer; no crop or resize tells it
 # The light of the two dates differs by drawing.
 train_pipeline = [*_base_.load, *_base_.noise[:3], _base_.pack]
 train_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline))

@@ -2,7 +2,7 @@
 
 from .plan import BOX_CLASSES, MASK_CLASSES
 from .scene import SCENE_CLASSES, Scene, draw_scene
-from .writer import MASK_PALETTE, TASKS, write_scenes
+from .writer import MASK_PALETTE, TASKS, replace_scenes, write_scenes
 
 __all__ = [
     'BOX_CLASSES',
@@ -12,5 +12,6 @@ __all__ = [
     'TASKS',
     'Scene',
     'draw_scene',
+    'replace_scenes',
     'write_scenes',
 ]

@@ -106,6 +106,18 @@ def write_scenes(
     return True
 
 
+def replace_scenes(root: str | Path, num: int, **settings) -> bool:
+    """Write scenes as :func:`write_scenes` does, in the place of those that it has written with other settings.
+
+    Raises:
+        FileExistsError: If ``root`` holds anything else.
+    """
+    try:
+        return write_scenes(root, num, **settings)
+    except FileExistsError:
+        return write_scenes(root, num, **settings, overwrite=True)  # it refuses again if they are not its own
+
+
 def _check(num: int, size: int, seed: int, tasks: Sequence[str], workers: int, val_fraction: float) -> None:
     unknown = sorted(set(tasks) - set(TASKS))
     if unknown or not tasks:

@@ -3,6 +3,7 @@
 _base_ = './dota_1024.py'
 
 size = (384, 384)
+window_size = (128, 128)  # of the inferencer, in pixels of the files
 crop_size = (192, 192)
 classes = ('building', 'car', 'ship', 'plane', 'storage_tank', 'court', 'train')
 resize = dict(_base_.resize, scale=size)
