@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -153,8 +154,11 @@ def pretrain(args: argparse.Namespace, scenes: Path) -> Path:
     fit_to_short_run(cfg, images // loader.batch_size, args.pretrain_epochs)
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=args.pretrain_epochs, max_keep_ckpts=1)
     if changed(folder / 'config.py', cfg) or not backbone.is_file():
-        call('train.py', folder / 'config.py', '--work-dir', folder, log=folder / 'train.log', threads=cores())
-        trained = (folder / 'last_checkpoint').read_text().strip()
+        # Another folder than the config's, because the runner writes a config of this name into its own.
+        work_dir = folder / 'run'
+        backbone.unlink(missing_ok=True)  # if this is cut short, an older one must not pass for it
+        call('train.py', folder / 'config.py', '--work-dir', work_dir, log=folder / 'train.log', threads=cores())
+        trained = (work_dir / 'last_checkpoint').read_text().strip()
         call('extract_backbone.py', trained, backbone, log=folder / 'extract.log', threads=cores())
     return backbone
 
@@ -190,6 +194,8 @@ def train(run: Run, scenes: Path, backbone: Path, threads: int) -> None:
     done = run.folder / 'done'
     if same and done.is_file() and (run.start == 'untrained' or done.stat().st_mtime > backbone.stat().st_mtime):
         return
+    done.unlink(missing_ok=True)
+    shutil.rmtree(run.work_dir, ignore_errors=True)
     amp = ('--amp', 'bf16') if cpu_multiplies_bfloat16() else ()
     call('train.py', run.config, '--work-dir', run.work_dir, *amp, log=run.folder / 'train.log', threads=threads)
     done.touch()
