@@ -108,6 +108,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         '--work-dir', type=Path, default=Path('work_dirs/demo-tasks'), help='where everything is written'
     )
     parser.add_argument('--scenes', type=int, default=1600, help='scenes to draw for each task')
+    parser.add_argument(
+        '--labelled', type=int, default=160, help='training scenes whose labels a task sees; each is repeated'
+    )
     parser.add_argument('--pretrain-epochs', type=int, default=13, help='epochs of pretraining')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='each task is trained with each')
     parser.add_argument('--tasks', nargs='+', choices=[task.folder for task in TASKS], help='(default: all)')
@@ -171,11 +174,18 @@ def changed(path: Path, cfg: Config) -> bool:
     return path.read_text() != former
 
 
-def configure(run: Run, scenes: Path, backbone: Path) -> Config:
-    """The task's config on these scenes, from this start."""
+def configure(run: Run, scenes: Path, backbone: Path, labelled: int) -> Config:
+    """The task's config on these scenes, from this start; as many iterations as if all were labelled."""
     cfg = Config.fromfile(CONFIGS / run.task.config)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str((scenes / run.task.folder).resolve())
+    dataset = cfg.train_dataloader.dataset
+    number = sum(1 for _ in (scenes / run.task.folder / run.task.images[0].replace('val', 'train')).rglob('*.png'))
+    dataset.pop('filter_cfg', None)  # which would change the number
+    # Evenly spread, because files are sorted by class.
+    dataset.indices = np.linspace(0, number - 1, min(labelled, number)).round().astype(int).tolist()
+    times = max(1, round(number / labelled))
+    cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=times, dataset=dataset)
     cfg.randomness.seed = run.seed
     cfg.model.backbone.init_cfg = (
         dict(type='Pretrained', checkpoint=str(backbone.resolve())) if run.start == 'CMID' else None
@@ -186,9 +196,9 @@ def configure(run: Run, scenes: Path, backbone: Path) -> Config:
     return cfg
 
 
-def train(run: Run, scenes: Path, backbone: Path, threads: int) -> None:
+def train(run: Run, scenes: Path, backbone: Path, labelled: int, threads: int) -> None:
     """Train and validate one model, unless it stands there from an earlier run."""
-    cfg = configure(run, scenes, backbone)
+    cfg = configure(run, scenes, backbone, labelled)
     same = not changed(run.config, cfg)
     # A backbone that was trained anew is newer than what was trained from it.
     done = run.folder / 'done'
@@ -284,7 +294,9 @@ def run_all(args: argparse.Namespace, command: str) -> Path:
         ThreadPoolExecutor(args.jobs) as pool,
         ProgressBar('models', len(runs), every_seconds=30) as bar,
     ):
-        job = partial(train, scenes=scenes, backbone=backbone, threads=max(1, cores() // args.jobs))
+        job = partial(
+            train, scenes=scenes, backbone=backbone, labelled=args.labelled, threads=max(1, cores() // args.jobs)
+        )
         for _ in pool.map(job, runs):
             bar.advance()
     shown = [run for run in runs if run.start == 'CMID' and run.seed == args.seeds[0]]
@@ -308,7 +320,8 @@ def run_all(args: argparse.Namespace, command: str) -> Path:
     table = table_of(runs, args.seeds)
     facts = {
         'Command': command,
-        'Data': f'{args.scenes:,} drawn scenes of {SIZE} px for each task; scores are of the validation split',
+        'Data': f'{args.scenes:,} drawn scenes of {SIZE} px for each task; tasks see the labels of {args.labelled} of '
+        'those to train on, and are scored on the validation split',
         'Pretraining': f'configs/{PRETRAINING}, {args.pretrain_epochs} epochs on the training scenes, without labels',
         'Seeds': ', '.join(map(str, args.seeds)),
         'Time': str(timer),

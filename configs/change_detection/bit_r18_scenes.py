@@ -26,5 +26,5 @@ model = dict(
 )
 optim_wrapper = dict(optimizer=dict(lr=3e-4))
 auto_scale_lr = dict(base_batch_size=4)
-train_cfg = dict(max_epochs=2, val_interval=2)
+train_cfg = dict(max_epochs=1, val_interval=1)
 default_hooks = dict(logger=dict(interval=10))
