@@ -1,4 +1,6 @@
 # The drawn scenes of tools/datasets/draw_scenes.py, 128 pixels, with masks of 15 classes.
+_base_ = './potsdam_512.py'
+
 size = (128, 128)
 num_mask_classes = 15
 metainfo = dict(
@@ -22,29 +24,6 @@ train_pipeline = [
 ]
 test_pipeline = [*load, dict(type='PackSegInputs')]
 dataset = dict(type='SegmentationDataset', data_root='data/scenes/segmentation', metainfo=metainfo)
-train_dataloader = dict(
-    batch_size=16,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        dataset,
-        data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
-        pipeline=train_pipeline,
-    ),
-)
-val_dataloader = dict(
-    batch_size=16,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        dataset,
-        data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir/val'),
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
+train_dataloader = dict(batch_size=16, num_workers=1, dataset=dict(dataset, pipeline=train_pipeline))
+val_dataloader = dict(batch_size=16, num_workers=1, dataset=dict(dataset, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU', 'mFscore'])
-test_evaluator = val_evaluator
