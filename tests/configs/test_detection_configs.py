@@ -54,7 +54,7 @@ def build(images: Path) -> Callable[[str], tuple[nn.Module, OptimWrapper, dict]]
         loader.dataset.data_root = str(images)
         for step in loader.dataset.pipeline:
             if step.type == 'mmdet.Resize':
-                step.scale = (SIZE, SIZE)
+                step.scale = (224, 224) if 'swin' in name else (SIZE, SIZE)  # Swin's windows need it
         torch.manual_seed(0)
         model = MODELS.build(cfg.model)
         model.init_weights()

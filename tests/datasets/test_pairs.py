@@ -78,7 +78,8 @@ def test_a_pair_moves_like_each_of_its_dates_and_the_label(name: str, shape: tup
     assert both['img'].shape[2] == 6
     for channels in (slice(0, 3), slice(3, 6)):
         alone = apply(GEOMETRY[name], image[..., channels], label, number)
-        np.testing.assert_array_equal(both['img'][..., channels], alone['img'])
+        # OpenCV interpolates 3 and 6 channels by different code, which may round differently.
+        np.testing.assert_allclose(both['img'][..., channels].astype(int), alone['img'].astype(int), atol=1)
         np.testing.assert_array_equal(both['gt_seg_map'], alone['gt_seg_map'])
 
 

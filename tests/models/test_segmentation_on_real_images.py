@@ -30,7 +30,7 @@ ROADS = (
     'classes = 2\n'
     "names = dict(classes=('background', 'road'), palette=[[0, 0, 0], [255, 220, 0]])\n"
     'dataset = dict(metainfo=names)\n'
-    'train_cfg = dict(max_epochs=8, val_interval=8)\n'
+    'train_cfg = dict(max_epochs=24, val_interval=24)\n'
 )
 ISPRS = (
     'classes = 6\n'
@@ -49,7 +49,7 @@ def test_roads_are_learned(extracted_r18, data_root, repo, run_tool, tmp_path):
     losses = [row['loss'] for row in map(json.loads, scalars.read_text().splitlines()) if 'loss' in row]
     assert losses[-1] < losses[0] / 2
 
-    printed = run_tool('test.py', config, tmp_path / 'run/epoch_8.pth', '--show-dir', tmp_path / 'shown')
+    printed = run_tool('test.py', config, tmp_path / 'run/epoch_24.pth', '--show-dir', tmp_path / 'shown')
     assert 'mIoU: ' in printed
     assert 'mFscore: ' in printed
     pictures = sorted((tmp_path / 'shown').rglob('*.png'))
