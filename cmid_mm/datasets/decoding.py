@@ -93,13 +93,13 @@ class Decoding:
             if colours == 2:
                 raise BandError(
                     'it has 2 bands, so which to show as red, green and blue must be '
-                    'said by bands=(i,) or bands=(i, j, k) of LoadAerialImage'
+                    'said by bands=(i,) or bands=(i, j, k)'
                 )
             return [0, 0, 0] if colours < 3 else [0, 1, 2]
         if max(self.bands) >= count:
             raise BandError(
                 f'bands={tuple(self.bands)} are asked of it, but it has only the bands '
-                f'0 to {count - 1}; correct bands of LoadAerialImage'
+                f'0 to {count - 1}; correct bands'
             )
         return list(self.bands) * (3 if len(self.bands) == 1 else 1)
 
