@@ -98,8 +98,7 @@ class Decoding:
             return [0, 0, 0] if colours < 3 else [0, 1, 2]
         if max(self.bands) >= count:
             raise BandError(
-                f'bands={tuple(self.bands)} are asked of it, but it has only the bands '
-                f'0 to {count - 1}; correct bands'
+                f'bands={tuple(self.bands)} are asked of it, but it has only the bands 0 to {count - 1}; correct bands'
             )
         return list(self.bands) * (3 if len(self.bands) == 1 else 1)
 
