@@ -38,7 +38,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Task:
-    """A task of the drawn scenes: its config, metric, folder, and where its pictures and images lie."""
+    """A task of the drawn scenes: its config, metric, folder, and where the images of a split, ``{}``, lie."""
 
     name: str
     config: str
@@ -51,26 +51,40 @@ class Task:
 
 TASKS = (
     Task(
-        'classification',
-        'classification/classifier_r18_scenes.py',
-        'classification',
-        'accuracy/top1',
-        'accuracy',
-        1,
-        ('val',),
-    ),
-    Task('segmentation', 'segmentation/upernet_r18_scenes.py', 'segmentation', 'mIoU', 'mIoU', 1, ('img_dir/val',)),
-    Task(
-        'oriented detection',
-        'detection/oriented-rcnn_r18_scenes.py',
-        'detection',
-        'dota/mAP',
-        'mAP at 0.5',
-        100,
-        ('val/images',),
+        name='classification',
+        config='classification/classifier_r18_scenes.py',
+        folder='classification',
+        metric='accuracy/top1',
+        label='accuracy',
+        factor=1,
+        images=('{}',),
     ),
     Task(
-        'change detection', 'change_detection/bit_r18_scenes.py', 'change', 'F1', 'F1 of change', 1, ('val/A', 'val/B')
+        name='segmentation',
+        config='segmentation/upernet_r18_scenes.py',
+        folder='segmentation',
+        metric='mIoU',
+        label='mIoU',
+        factor=1,
+        images=('img_dir/{}',),
+    ),
+    Task(
+        name='oriented detection',
+        config='detection/oriented-rcnn_r18_scenes.py',
+        folder='detection',
+        metric='dota/mAP',
+        label='mAP at 0.5',
+        factor=100,
+        images=('{}/images',),
+    ),
+    Task(
+        name='change detection',
+        config='change_detection/bit_r18_scenes.py',
+        folder='change',
+        metric='F1',
+        label='F1 of change',
+        factor=1,
+        images=('{}/A', '{}/B'),
     ),
 )
 
@@ -180,7 +194,7 @@ def configure(run: Run, scenes: Path, backbone: Path, labelled: int) -> Config:
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str((scenes / run.task.folder).resolve())
     dataset = cfg.train_dataloader.dataset
-    number = sum(1 for _ in (scenes / run.task.folder / run.task.images[0].replace('val', 'train')).rglob('*.png'))
+    number = sum(1 for _ in (scenes / run.task.folder / run.task.images[0].format('train')).rglob('*.png'))
     dataset.pop('filter_cfg', None)  # which would change the number
     # Evenly spread, because files are sorted by class.
     dataset.indices = np.linspace(0, number - 1, min(labelled, number)).round().astype(int).tolist()
@@ -225,7 +239,7 @@ def show(run: Run, scenes: Path, report: Path) -> Picture:
     )
     samples = run.folder / 'samples'
     inputs = []
-    for place in task.images:
+    for place in (place.format('val') for place in task.images):
         files = sorted((scenes / task.folder / place).rglob('*.png'))
         chosen = files[:: max(1, len(files) // SHOWN)][:SHOWN]
         folder = samples / place.replace('/', '_')

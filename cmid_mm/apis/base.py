@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import cv2
+import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -157,7 +157,7 @@ class Inferencer(ABC):
         stem = out / 'predictions' / prediction.name
         written = self.save(prediction, stem)
         picture = out / 'pictures' / f'{prediction.name}.jpg'
-        write_image(picture, self.draw(scene, prediction))
+        mmcv.imwrite(self.draw(scene, prediction), str(picture))
         prediction.files = [picture] if written is None else [written, picture]
 
 
@@ -185,13 +185,6 @@ class Report:
         """End the bar."""
         if self.bar is not None:
             self.bar.close()
-
-
-def write_image(path: Path, pixels: np.ndarray) -> None:
-    """Write pixels (H, W) or (H, W, 3) BGR, uint8, in the format that the ending says."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # OpenCV cannot open every path that Python can, so it encodes and Python writes.
-    path.write_bytes(cv2.imencode(path.suffix, pixels)[1].tobytes())
 
 
 def _check_outside(out: Path, inputs: Image | Sequence[Image]) -> None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
 
-from .base import Prediction, write_image
+from .base import Prediction
 from .inputs import Scene
 from .pictures import overlay, shares, shrink, with_legend
 from .windowed import Collector, WindowedInferencer
@@ -99,7 +100,7 @@ class SegmentationInferencer(WindowedInferencer):
     def save(self, prediction: SegmentationPrediction, stem: Path) -> Path:
         """Write the class numbers."""
         path = stem.with_name(f'{stem.name}.png')
-        write_image(path, prediction.classes)
+        mmcv.imwrite(prediction.classes, str(path))
         return path
 
     def draw(self, scene: Scene, prediction: SegmentationPrediction) -> np.ndarray:

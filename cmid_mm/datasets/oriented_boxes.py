@@ -10,8 +10,7 @@ from mmrotate.registry import DATASETS
 from mmrotate.visualization import get_palette
 from PIL import Image
 
-HEADERS = ('imagesource:', 'gsd:')
-LINE = 'x1 y1 x2 y2 x3 y3 x4 y4 class difficult'
+from .dota_lines import HEADERS, LINE, parse_line
 
 
 class _Box(NamedTuple):
@@ -131,14 +130,10 @@ def _read(label_file: Path) -> Iterator[_Box]:
     """Yield the boxes of a label file."""
     text = label_file.read_text(encoding='utf-8-sig', errors='replace')
     for number, line in enumerate(text.splitlines(), 1):
-        words = line.split()
-        if not words or line.startswith(HEADERS):
+        if not line.strip() or line.startswith(HEADERS):
             continue
         try:
-            *corners, label, difficulty = words
-            box = _Box(number, tuple(map(float, corners)), label, int(difficulty))
-            if len(corners) != 8 or not np.isfinite(box.corners).all():
-                raise ValueError
+            box = _Box(number, *parse_line(line))
         except ValueError:
             raise ValueError(f"{label_file}:{number}: read '{line}' where '{LINE}' is expected; correct it") from None
         yield box

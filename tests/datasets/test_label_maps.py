@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from mmseg.datasets.transforms import LoadAnnotations
+from PIL import Image
 
 from cmid_mm.datasets.segmentation import ISPRSTiles
 from cmid_mm.datasets.transforms.label_maps import LoadLabelMap
@@ -43,6 +44,12 @@ def test_change_written_as_255_becomes_class_1(write):
     mask = np.array([[0, 255], [255, 0]], np.uint8)
     loaded = load(LoadLabelMap(num_classes=2, mapping={255: 1}), write(mask))
     assert np.array_equal(loaded, mask // 255)
+
+
+def test_a_mask_of_one_bit_has_the_classes_0_and_1(tmp_path):
+    mask = np.array([[0, 1, 1], [1, 0, 0]], bool)
+    Image.fromarray(mask).save(tmp_path / 'mask.png')
+    assert np.array_equal(load(LoadLabelMap(num_classes=2), tmp_path / 'mask.png'), mask.astype(np.uint8))
 
 
 @pytest.mark.parametrize(

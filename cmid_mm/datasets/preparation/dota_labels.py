@@ -1,7 +1,8 @@
 """Label files of DOTA-v1.0: checked line by line, and written in the exact form that the splitting reads."""
 
-import math
 from collections.abc import Sequence
+
+from cmid_mm.datasets.dota_lines import HEADERS, LINE, parse_line
 
 from .errors import PreparationError
 from .sources import SourceFile
@@ -23,7 +24,6 @@ CLASSES = (
     'swimming-pool',
     'helicopter',
 )
-_HEADERS = ('imagesource:', 'gsd:')
 
 
 def check_label(file: SourceFile, width: int, height: int) -> tuple[str, int]:
@@ -49,7 +49,7 @@ def check_label(file: SourceFile, width: int, height: int) -> tuple[str, int]:
         words = line.split()
         if not words:
             continue
-        if not line.startswith(_HEADERS):
+        if not line.startswith(HEADERS):
             boxes.append(_corners(words, f'{file}:{number}'))
         lines.append(' '.join(words))
     if boxes and not any(_meets(box, width, height) for box in boxes):
@@ -60,19 +60,13 @@ def check_label(file: SourceFile, width: int, height: int) -> tuple[str, int]:
     return ''.join(f'{line}\n' for line in lines), len(boxes)
 
 
-def _corners(words: Sequence[str], where: str) -> list[float]:
+def _corners(words: Sequence[str], where: str) -> tuple[float, ...]:
     try:
-        corners = [float(word) for word in words[:8]]
-        int(words[9])
-        right = len(words) == 10 and all(map(math.isfinite, corners))
-    except (ValueError, IndexError):
-        right = False
-    if not right:
-        raise PreparationError(
-            f"{where}: '{' '.join(words)}' is not of the form 'x1 y1 x2 y2 x3 y3 x4 y4 class difficult'; correct it"
-        )
-    if words[8] not in CLASSES:
-        raise PreparationError(f"{where}: '{words[8]}' is no class of DOTA-v1.0; give the labels of version 1.0")
+        corners, label, _ = parse_line(' '.join(words))
+    except ValueError:
+        raise PreparationError(f"{where}: '{' '.join(words)}' is not of the form '{LINE}'; correct it") from None
+    if label not in CLASSES:
+        raise PreparationError(f"{where}: '{label}' is no class of DOTA-v1.0; give the labels of version 1.0")
     return corners
 
 

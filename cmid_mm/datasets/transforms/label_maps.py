@@ -42,8 +42,11 @@ class LoadLabelMap(LoadAnnotations):
                 f'{path} is a picture of {raw.shape[-1]} channels and must be a mask of one, the class of each pixel; '
                 "convert it with the data set's tool in tools/datasets/"
             )
+        if raw.dtype == bool:  # a PNG of one bit
+            raw = raw.astype(np.uint8)
         table = self._table(results)
-        present = np.unique(raw)
+        # Of bytes, counting takes a tenth of the time of sorting.
+        present = np.flatnonzero(np.bincount(raw.ravel())) if raw.dtype == np.uint8 else np.unique(raw)
         known = present[(present >= 0) & (present <= IGNORED)]
         unknown = [*present[(present < 0) | (present > IGNORED)], *known[table[known] < 0]]
         if unknown:
