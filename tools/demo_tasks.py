@@ -20,6 +20,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from mmengine.config import Config
+from mmengine.registry import DATASETS, DefaultScope
+from mmengine.utils import import_modules_from_strings
 
 from cmid_mm.datasets.scenes import replace_scenes
 from cmid_mm.engine.optimizers import cpu_multiplies_bfloat16
@@ -32,7 +34,10 @@ TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'
 PRETRAINING = 'cmid/cmid_r18_demo.py'
 SIZE = 128
-STARTS = ('untrained', 'CMID')
+PRETRAINED = 'CMID'
+# What CMID is compared with. Pretraining begins as 'untrained' does, so the difference is pretraining alone;
+# mmpretrain's own start has residual branches that add nothing at first.
+UNTRAINED = {'untrained': dict(zero_init_residual=False), 'zero-residual': dict(zero_init_residual=True)}
 SHOWN = 3
 
 
@@ -125,15 +130,20 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--labelled', type=int, default=160, help='training scenes whose labels a task sees; each is repeated'
     )
-    parser.add_argument('--pretrain-epochs', type=int, default=13, help='epochs of pretraining')
+    parser.add_argument('--pretrain-epochs', type=int, default=60, help='epochs of pretraining')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='each task is trained with each')
+    parser.add_argument(
+        '--against', nargs='+', choices=UNTRAINED, default=['untrained'], help='starts that CMID is compared with'
+    )
     parser.add_argument('--tasks', nargs='+', choices=[task.folder for task in TASKS], help='(default: all)')
-    parser.add_argument('--jobs', type=int, default=1, help='models trained at once; they share the cores')
+    parser.add_argument(
+        '--jobs', type=int, default=min(4, cores()), help='models trained at once; they share the cores'
+    )
     return parser.parse_args(arguments)
 
 
-def call(tool: str, *arguments: str | Path, log: Path, threads: int) -> str:
-    """Run one of the users' commands; returns what it printed, which ``log`` keeps.
+def call(tool: str, *arguments: str | Path, log: Path, threads: int | None = None) -> str:
+    """Run one of the users' commands, on all cores unless told; returns what it printed, which ``log`` keeps.
 
     Raises:
         RuntimeError: If it fails.
@@ -147,7 +157,7 @@ def call(tool: str, *arguments: str | Path, log: Path, threads: int) -> str:
             command,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
+            env={**os.environ, 'OMP_NUM_THREADS': str(threads or cores())},
             check=False,
         ).returncode
     text = log.read_text()
@@ -174,9 +184,9 @@ def pretrain(args: argparse.Namespace, scenes: Path) -> Path:
         # Another folder than the config's, because the runner writes a config of this name into its own.
         work_dir = folder / 'run'
         backbone.unlink(missing_ok=True)  # if this is cut short, an older one must not pass for it
-        call('train.py', folder / 'config.py', '--work-dir', work_dir, log=folder / 'train.log', threads=cores())
+        call('train.py', folder / 'config.py', '--work-dir', work_dir, log=folder / 'train.log')
         trained = (work_dir / 'last_checkpoint').read_text().strip()
-        call('extract_backbone.py', trained, backbone, log=folder / 'extract.log', threads=cores())
+        call('extract_backbone.py', trained, backbone, log=folder / 'extract.log')
     return backbone
 
 
@@ -188,35 +198,48 @@ def changed(path: Path, cfg: Config) -> bool:
     return path.read_text() != former
 
 
-def configure(run: Run, scenes: Path, backbone: Path, labelled: int) -> Config:
-    """The task's config on these scenes, from this start; as many iterations as if all were labelled."""
-    cfg = Config.fromfile(CONFIGS / run.task.config)
+def read_config(task: Task, scenes: Path) -> Config:
+    """The task's config on these scenes."""
+    cfg = Config.fromfile(CONFIGS / task.config)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.dataset.data_root = str((scenes / run.task.folder).resolve())
+        loader.dataset.data_root = str((scenes / task.folder).resolve())
+    return cfg
+
+
+def count_images(task: Task, scenes: Path) -> int:
+    """How many images there are to train on; for detection, those with boxes."""
+    cfg = read_config(task, scenes)
+    import_modules_from_strings(**cfg.custom_imports)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return len(DATASETS.build(cfg.train_dataloader.dataset))
+
+
+def configure(run: Run, scenes: Path, backbone: Path, labelled: int, number: int) -> Config:
+    """The task's config from this start, with ``labelled`` of ``number`` images and as many iterations as with all."""
+    cfg = read_config(run.task, scenes)
     dataset = cfg.train_dataloader.dataset
-    number = sum(1 for _ in (scenes / run.task.folder / run.task.images[0].format('train')).rglob('*.png'))
-    dataset.pop('filter_cfg', None)  # which would change the number
     # Evenly spread, because files are sorted by class.
     dataset.indices = np.linspace(0, number - 1, min(labelled, number)).round().astype(int).tolist()
     times = max(1, round(number / labelled))
     cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=times, dataset=dataset)
     cfg.randomness.seed = run.seed
-    cfg.model.backbone.init_cfg = (
-        dict(type='Pretrained', checkpoint=str(backbone.resolve())) if run.start == 'CMID' else None
-    )
+    if run.start == PRETRAINED:
+        cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(backbone.resolve()))
+    else:
+        cfg.model.backbone.update(init_cfg=None, **UNTRAINED[run.start])
     cfg.train_cfg.val_interval = cfg.train_cfg.max_epochs
     checkpoint = cfg.default_hooks.checkpoint
     checkpoint.update(interval=cfg.train_cfg.max_epochs, save_best=None)
     return cfg
 
 
-def train(run: Run, scenes: Path, backbone: Path, labelled: int, threads: int) -> None:
+def train(run: Run, scenes: Path, backbone: Path, labelled: int, numbers: dict[Task, int], threads: int) -> None:
     """Train and validate one model, unless it stands there from an earlier run."""
-    cfg = configure(run, scenes, backbone, labelled)
+    cfg = configure(run, scenes, backbone, labelled, numbers[run.task])
     same = not changed(run.config, cfg)
     # A backbone that was trained anew is newer than what was trained from it.
     done = run.folder / 'done'
-    if same and done.is_file() and (run.start == 'untrained' or done.stat().st_mtime > backbone.stat().st_mtime):
+    if same and done.is_file() and (run.start != PRETRAINED or done.stat().st_mtime > backbone.stat().st_mtime):
         return
     done.unlink(missing_ok=True)
     shutil.rmtree(run.work_dir, ignore_errors=True)
@@ -228,15 +251,8 @@ def train(run: Run, scenes: Path, backbone: Path, labelled: int, threads: int) -
 def show(run: Run, scenes: Path, report: Path) -> Picture:
     """Test a model, predict a few validation scenes with it, and put the pictures side by side."""
     task = run.task
-    call(
-        'test.py',
-        run.config,
-        run.checkpoint(),
-        '--work-dir',
-        run.folder / 'test',
-        log=run.folder / 'test.log',
-        threads=cores(),
-    )
+    model = run.config, run.checkpoint()
+    call('test.py', *model, '--work-dir', run.folder / 'test', log=run.folder / 'test.log')
     samples = run.folder / 'samples'
     inputs = []
     for place in (place.format('val') for place in task.images):
@@ -248,16 +264,7 @@ def show(run: Run, scenes: Path, report: Path) -> Picture:
             (folder / file.name).write_bytes(file.read_bytes())
         inputs.append(folder)
     out = run.folder / 'predictions'
-    call(
-        'predict.py',
-        run.config,
-        run.checkpoint(),
-        *inputs,
-        '--out-dir',
-        out,
-        log=run.folder / 'predict.log',
-        threads=cores(),
-    )
+    call('predict.py', *model, *inputs, '--out-dir', out, log=run.folder / 'predict.log')
     drawn = sorted((out / 'pictures').rglob('*.jpg'))
     pictures = [cv2.imread(str(file)) for file in drawn[:SHOWN]]
     height = max(picture.shape[0] for picture in pictures)
@@ -274,16 +281,17 @@ def show(run: Run, scenes: Path, report: Path) -> Picture:
 def table_of(runs: list[Run], seeds: list[int]) -> Table:
     """Metric of each task from both starts, mean and deviation over the seeds."""
     rows, best = [], set()
+    starts = tuple(dict.fromkeys(run.start for run in runs))
     for task in dict.fromkeys(run.task for run in runs):
         cells, means = [], []
-        for start in STARTS:
+        for start in starts:
             scores = np.array([run.score() for run in runs if run.task == task and run.start == start])
             spread = f' ± {scores.std(ddof=1):.1f}' if len(seeds) > 1 else ''
             means.append(scores.mean())
             cells.append(f'{scores.mean():.1f}{spread}')
         best.add((len(rows), 2 + int(np.argmax(means))))
         rows.append((task.name, task.label, *cells))
-    return Table(('task', 'metric, %', *STARTS), rows, best)
+    return Table(('task', 'metric, %', *starts), rows, best)
 
 
 def run_all(args: argparse.Namespace, command: str) -> Path:
@@ -296,12 +304,13 @@ def run_all(args: argparse.Namespace, command: str) -> Path:
     with timer.stage('pretraining'):
         print('pretraining (minutes; its log is in', f'{args.work_dir / "pretrain/train.log"})', flush=True)
         backbone = pretrain(args, scenes)
+    starts = (*args.against, PRETRAINED)
     runs = [
         Run(task, start, seed, args.work_dir / task.folder / f'{start}-seed{seed}')
         for seed in args.seeds
         for task in TASKS
         if args.tasks is None or task.folder in args.tasks
-        for start in STARTS
+        for start in starts
     ]
     with (
         timer.stage('training tasks'),
@@ -309,11 +318,16 @@ def run_all(args: argparse.Namespace, command: str) -> Path:
         ProgressBar('models', len(runs), every_seconds=30) as bar,
     ):
         job = partial(
-            train, scenes=scenes, backbone=backbone, labelled=args.labelled, threads=max(1, cores() // args.jobs)
+            train,
+            scenes=scenes,
+            backbone=backbone,
+            labelled=args.labelled,
+            numbers={task: count_images(task, scenes) for task in dict.fromkeys(run.task for run in runs)},
+            threads=max(1, cores() // args.jobs),
         )
         for _ in pool.map(job, runs):
             bar.advance()
-    shown = [run for run in runs if run.start == 'CMID' and run.seed == args.seeds[0]]
+    shown = [run for run in runs if run.start == PRETRAINED and run.seed == args.seeds[0]]
     with timer.stage('testing and drawing'), ProgressBar('tests and pictures', len(shown)) as bar:
         pictures = []
         for run in shown:
@@ -326,7 +340,7 @@ def run_all(args: argparse.Namespace, command: str) -> Path:
                     for run in runs
                     if (run.task, run.start) == (task, start)
                 ]
-                for start in STARTS
+                for start in starts
             }
             for task in dict.fromkeys(run.task for run in runs)
         }
@@ -340,7 +354,7 @@ def run_all(args: argparse.Namespace, command: str) -> Path:
         'Seeds': ', '.join(map(str, args.seeds)),
         'Time': str(timer),
     }
-    won = sum(column == 3 for _, column in table.best)
+    won = sum(table.header[column] == PRETRAINED for _, column in table.best)
     lead = f'{won} of {len(table.rows)} tasks are better with the backbone of CMID than with an untrained one.'
     page = write_report(
         report,

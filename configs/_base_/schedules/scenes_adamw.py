@@ -1,4 +1,4 @@
-# Minutes on two CPU cores: AdamW, a short warm-up, cosine. Heads begin with random weights and get four times the
+# Minutes on two CPU cores: AdamW, a short warm-up, cosine. Heads begin with random weights and get ten times the
 # rate of the backbone.
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -6,7 +6,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
         bias_decay_mult=0.0,
-        custom_keys={'backbone': dict(lr_mult=0.25)},
+        custom_keys={'backbone': dict(lr_mult=0.1)},
     ),
     clip_grad=dict(max_norm=5),
 )
