@@ -236,7 +236,7 @@ def test_outside_means_that_no_area_is_shared(centre: tuple, sides: tuple, angle
     [
         (None, 'labelTxt holds no label files'),
         (['1 2 3'], "a.txt:1: read '1 2 3' where"),
-        ([SHIP.replace('ship', 'boat')], "a.txt:1: the class 'boat' is none of building, car, ship"),
+        ([SHIP.replace('ship', 'boat')], "a.txt:1: the class 'boat' is none of building, plane, storage_tank"),
         (['100 10 130 10 130 20 100 20 ship 0'], 'a.txt:1: the box 100 10 130 10 130 20 100 20 (ship) lies outside'),
     ],
 )
