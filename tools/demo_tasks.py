@@ -302,7 +302,7 @@ def run_all(args: argparse.Namespace, command: str) -> Path:
     with timer.stage('drawing scenes'):
         replace_scenes(scenes, args.scenes, size=SIZE, workers=cores())
     with timer.stage('pretraining'):
-        print('pretraining (minutes; its log is in', f'{args.work_dir / "pretrain/train.log"})', flush=True)
+        print('pretraining (the longest part; its log is in', f'{args.work_dir / "pretrain/train.log"})', flush=True)
         backbone = pretrain(args, scenes)
     starts = (*args.against, PRETRAINED)
     runs = [
