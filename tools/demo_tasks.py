@@ -43,7 +43,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Task:
-    """A task of the drawn scenes: its config, metric, folder, and where the images of a split, ``{}``, lie."""
+    """A task of the drawn scenes: its config, metric, folder, and where its validation images lie."""
 
     name: str
     config: str
@@ -62,7 +62,7 @@ TASKS = (
         metric='accuracy/top1',
         label='accuracy',
         factor=1,
-        images=('{}',),
+        images=('val',),
     ),
     Task(
         name='segmentation',
@@ -71,7 +71,7 @@ TASKS = (
         metric='mIoU',
         label='mIoU',
         factor=1,
-        images=('img_dir/{}',),
+        images=('img_dir/val',),
     ),
     Task(
         name='oriented detection',
@@ -80,7 +80,7 @@ TASKS = (
         metric='dota/mAP',
         label='mAP at 0.5',
         factor=100,
-        images=('{}/images',),
+        images=('val/images',),
     ),
     Task(
         name='change detection',
@@ -89,7 +89,7 @@ TASKS = (
         metric='F1',
         label='F1 of change',
         factor=1,
-        images=('{}/A', '{}/B'),
+        images=('val/A', 'val/B'),
     ),
 )
 
@@ -255,7 +255,7 @@ def show(run: Run, scenes: Path, report: Path) -> Picture:
     call('test.py', *model, '--work-dir', run.folder / 'test', log=run.folder / 'test.log')
     samples = run.folder / 'samples'
     inputs = []
-    for place in (place.format('val') for place in task.images):
+    for place in task.images:
         files = sorted((scenes / task.folder / place).rglob('*.png'))
         chosen = files[:: max(1, len(files) // SHOWN)][:SHOWN]
         folder = samples / place.replace('/', '_')
@@ -279,7 +279,7 @@ def show(run: Run, scenes: Path, report: Path) -> Picture:
 
 
 def table_of(runs: list[Run], seeds: list[int]) -> Table:
-    """Metric of each task from both starts, mean and deviation over the seeds."""
+    """Metric of each task from each start, mean and deviation over the seeds."""
     rows, best = [], set()
     starts = tuple(dict.fromkeys(run.start for run in runs))
     for task in dict.fromkeys(run.task for run in runs):
@@ -362,7 +362,7 @@ def run_all(args: argparse.Namespace, command: str) -> Path:
         lead,
         facts | environment(),
         table,
-        'Both had the same config, seeds, data and iterations; only the weights that the backbone began with differ.',
+        'All had the same config, seeds, data and iterations; only the weights that the backbone began with differ.',
         [Picture('losses.png', 'Losses of training', 'One line a run.'), *pictures],
     )
     print(f'\n{lead}\n')

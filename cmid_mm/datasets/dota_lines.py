@@ -16,14 +16,10 @@ def parse_line(line: str) -> tuple[tuple[float, ...], str, int]:
         tuple: Corners ``(x1, y1, ..., x4, y4)`` in pixels, class and difficulty.
 
     Raises:
-        ValueError: If the line is of another form, or a corner is not finite; without a message.
+        ValueError: If the line is of another form, or a corner is not finite; the caller knows the place to name.
     """
-    try:
-        *words, label, difficulty = line.split()
-        corners = tuple(map(float, words))
-        box = corners, label, int(difficulty)
-    except ValueError:
-        raise ValueError from None
+    *words, label, difficulty = line.split()
+    corners = tuple(map(float, words))
     if len(corners) != 8 or not all(map(math.isfinite, corners)):
         raise ValueError
-    return box
+    return corners, label, int(difficulty)
