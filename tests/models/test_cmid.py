@@ -1,5 +1,7 @@
 """What a user of the algorithm would miss if it broke."""
 
+import copy
+
 import pytest
 import torch
 from mmpretrain.registry import MODELS
@@ -240,3 +242,43 @@ def test_reconstruct_shows_what_the_student_saw():
     assert reconstruction.shape == views[0].shape
     assert torch.equal(seen[~pixels], views[0][~pixels])
     assert seen[0][pixels[0]].unique().numel() <= 3
+
+
+@pytest.mark.slow
+def test_compiled_networks_compute_the_same():
+    plain, compiled = build(), build(compile_networks=True)
+    data = batch()
+    outputs = [model.loss(*data) for model in (plain, compiled)]
+    for key, value in outputs[0].items():
+        torch.testing.assert_close(outputs[1][key], value, rtol=1e-4, atol=1e-5, msg=key)
+    for losses in outputs:
+        sum(losses.values()).backward()
+    for (name, ours), theirs in zip(compiled.named_parameters(), plain.parameters(), strict=True):
+        if theirs.grad is not None:
+            assert (ours.grad - theirs.grad).norm() <= 1e-3 * theirs.grad.norm() + 1e-6, name
+    assert compiled.state_dict().keys() == plain.state_dict().keys()
+
+
+def test_joint_views_share_their_batch_statistics():
+    apart, joint = build(), build(joint_views=True)
+    views, samples = batch()
+    for model in (apart, joint):
+        model.loss([views[0], views[0] + 3], samples)
+    means = [model.teacher.bn1.running_mean for model in (apart, joint)]
+    assert not torch.allclose(*means)
+    assert int(joint.teacher.bn1.num_batches_tracked) == 1
+    assert int(apart.teacher.bn1.num_batches_tracked) == 2
+
+
+@pytest.mark.parametrize('with_norm', [False, True])
+def test_views_in_one_pass_give_what_single_passes_give(with_norm):
+    torch.manual_seed(0)
+    neck = MODELS.build(
+        dict(type='PrototypeNeck', in_channels=6, hid_channels=8, out_channels=4, num_prototypes=5, with_norm=with_norm)
+    )
+    alone = copy.deepcopy(neck)
+    views = [torch.randn(4, 3, 6), torch.randn(4, 3, 6)]
+    for together, view in zip(neck.forward_views(views), views, strict=True):
+        torch.testing.assert_close(together, alone(view))
+    for key, value in alone.state_dict().items():
+        torch.testing.assert_close(neck.state_dict()[key], value, msg=key)

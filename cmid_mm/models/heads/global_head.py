@@ -5,7 +5,7 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from ..utils import KeyQueue, make_teacher
+from ..utils import KeyQueue, apply_to_views, make_teacher, mixes_samples
 
 
 @MODELS.register_module()
@@ -50,11 +50,17 @@ class GlobalContrastHead(BaseModule):
         Returns:
             dict[str, Tensor]: ``loss_global``.
         """
-        queries = [nn.functional.normalize(self.projector((x,))[0], dim=1) for x in student]
+        queries = self._project(self.projector, student)
         with torch.no_grad():
-            keys = [nn.functional.normalize(self.teacher_projector((x,))[0], dim=1) for x in teacher]
-        # The queue changes before the backward pass needs what it held.
-        queue = self.queue.keys.clone()
-        losses = [self.loss_module(query, key, queue) for query, key in zip(queries, reversed(keys), strict=True)]
-        self.queue.enter(*reversed(keys))
-        return dict(loss_global=sum(losses) / len(losses))
+            keys = self._project(self.teacher_projector, teacher[::-1])
+        # The views are of equal size, so the mean over all queries is that of both directions.
+        loss = self.loss_module(torch.cat(queries), torch.cat(keys), self.queue.keys)
+        self.queue.enter(*keys)
+        return dict(loss_global=loss)
+
+    @staticmethod
+    def _project(projector: nn.Module, maps: list[Tensor]) -> list[Tensor]:
+        def unit_vectors(x: Tensor) -> Tensor:
+            return nn.functional.normalize(projector((x,))[0], dim=1)
+
+        return apply_to_views(unit_vectors, maps, together=not mixes_samples(projector))

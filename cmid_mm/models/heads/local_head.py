@@ -22,7 +22,7 @@ class LocalDistillationHead(BaseModule):
 
     Args:
         in_channels (int): Channels of the backbone's last map.
-        projector (dict): Neck from cells ``(..., C)`` to prototypes ``(..., K)``, such as ``PrototypeNeck``.
+        projector (dict): ``PrototypeNeck``, or another with its ``forward_views`` and ``prototypes``.
         num_matches (int): Pairs of cells an image and direction; all cells where a view has fewer. Defaults to 20.
         loss (dict): Called as ``loss(student, teacher)``. Defaults to ``CenteredDistillationLoss`` with the
             projector's number of prototypes.
@@ -68,10 +68,13 @@ class LocalDistillationHead(BaseModule):
             dict[str, Tensor]: ``loss_local``.
         """
         num_matches = min(self.num_matches, student[0].shape[-2:].numel())
-        losses = []
+        cells, targets = [], []
         for own, other in ((0, 1), (1, 0)):
             index, nearest = match_cells(positions[own], positions[other], num_matches)
-            with torch.no_grad():
-                target = self.teacher_projector(gather_cells(teacher[other], nearest))
-            losses.append(self.loss_module(self.projector(gather_cells(student[own], index)), target))
+            cells.append(gather_cells(student[own], index))
+            targets.append(gather_cells(teacher[other], nearest))
+        cells = self.projector.forward_views(cells)
+        with torch.no_grad():
+            targets = self.teacher_projector.forward_views(targets)
+        losses = [self.loss_module(*pair) for pair in zip(cells, targets, strict=True)]
         return dict(loss_local=sum(losses) / len(losses))

@@ -4,6 +4,8 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ..utils import apply_to_views
+
 DEFAULT_LOSSES = dict(spatial=dict(type='FocalL1Loss'), frequency=dict(type='FocalFrequencyLoss'))
 
 
@@ -38,8 +40,18 @@ class ReconstructionHead(BaseModule):
         self.loss_weight = loss_weight
 
     def forward(self, feature: Tensor) -> Tensor:
-        """Turn a map ``(B, C, h, w)`` into an image ``(B, 3, h * stride, w * stride)``."""
-        return self.decoder(feature)
+        """Turn a map ``(B, C, h, w)`` into an image ``(B, 3, h * stride, w * stride)``.
+
+        The same as ``self.decoder(feature)``. As a product of matrices whose rows are cells, the pixel shuffle after
+        it moves whole rows of pixels instead of single ones.
+        """
+        convolution, shuffle = self.decoder
+        cells = nn.functional.linear(
+            feature.permute(0, 2, 3, 1), convolution.weight.flatten(1), convolution.bias
+        )  # (B, h, w, 3 * stride * stride)
+        size = shuffle.upscale_factor
+        pixels = cells.unflatten(-1, (-1, size, size)).permute(0, 3, 1, 4, 2, 5)  # (B, 3, h, stride, w, stride)
+        return pixels.flatten(4, 5).flatten(2, 3)
 
     def loss(self, features: list[Tensor], images: list[Tensor], masks: list[Tensor]) -> dict[str, Tensor]:
         """Compute each loss as its mean over the views.
@@ -52,7 +64,8 @@ class ReconstructionHead(BaseModule):
         Returns:
             dict[str, Tensor]: ``loss_<name>`` of each loss.
         """
-        triples = [(self(feature), image, mask) for feature, image, mask in zip(features, images, masks, strict=True)]
+        predictions = apply_to_views(self, features, together=True)
+        triples = list(zip(predictions, images, masks, strict=True))
         return {
             f'loss_{name}': self.loss_weight * sum(loss(*triple) for triple in triples) / len(triples)
             for name, loss in self.losses.items()

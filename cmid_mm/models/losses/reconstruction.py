@@ -1,10 +1,9 @@
 """Reconstruction losses in space and in frequency (CMID, section III-B; spec section 4)."""
 
 import torch
-from mmengine.dist import get_world_size
+from mmengine.dist import all_reduce, get_world_size
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 from ..utils import full_precision, no_autocast
 
@@ -98,7 +97,10 @@ class FocalFrequencyLoss(nn.Module):
             mixed = pred * share + (pred.detach() + target) / 2 * (1 - share)
             difference = (mixed - target).mean(dim=0)
             if self.across_processes and get_world_size() > 1:
-                difference = all_reduce(difference) / get_world_size()
+                # Every process computes the same loss of the same mean, so the gradient need not be exchanged too.
+                mean = difference.detach().clone()
+                all_reduce(mean, op='mean')
+                difference = mean + (difference - difference.detach())
             spectrum = torch.view_as_real(torch.fft.fft2(difference, norm='ortho'))
             distance = spectrum.square().sum(dim=-1)
             with torch.no_grad():

@@ -4,6 +4,8 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ..utils import apply_to_views, layers_on_views
+
 
 @MODELS.register_module()
 class PrototypeNeck(BaseModule):
@@ -41,6 +43,15 @@ class PrototypeNeck(BaseModule):
 
     def forward(self, cells: Tensor) -> Tensor:
         """Compare cells ``(..., C)`` with the prototypes: cosines ``(..., K)``."""
-        projected = nn.functional.normalize(self.mlp(cells.flatten(0, -2)), dim=-1)
-        cosines = nn.functional.linear(projected, nn.functional.normalize(self.prototypes.weight, dim=-1))
-        return cosines.view(*cells.shape[:-1], -1)
+        return self.forward_views([cells])[0]
+
+    def forward_views(self, views: list[Tensor]) -> list[Tensor]:
+        """Do the same for several views in one pass; batch norm still sees one view at a time."""
+        projected = layers_on_views(self.mlp, [cells.flatten(0, -2) for cells in views])
+        directions = nn.functional.normalize(self.prototypes.weight, dim=-1)
+
+        def cosines(x: Tensor) -> Tensor:
+            return nn.functional.linear(nn.functional.normalize(x, dim=-1), directions)
+
+        rows = apply_to_views(cosines, projected, together=True)
+        return [row.view(*cells.shape[:-1], -1) for row, cells in zip(rows, views, strict=True)]

@@ -5,7 +5,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from ..utils import fill_masked, pixel_mask
+from ..utils import apply_to_views, fill_masked, mixes_samples, pixel_mask
 from .teacher_student import TeacherStudent
 
 
@@ -24,6 +24,8 @@ class CMID(TeacherStudent):
         reconstruction_head (dict, optional): ``ReconstructionHead``.
         global_head (dict, optional): ``GlobalContrastHead``.
         local_head (dict, optional): ``LocalDistillationHead``.
+        joint_views (bool): Pass both views through a backbone with batch norm as one batch, as those without are
+            passed anyway. Its statistics are then of both views together, so results differ. Defaults to False.
         **kwargs: As :class:`TeacherStudent`: ``base_momentum``, ``channels_last``, ``data_preprocessor``, ``init_cfg``.
     """
 
@@ -33,6 +35,7 @@ class CMID(TeacherStudent):
         reconstruction_head: dict | None = None,
         global_head: dict | None = None,
         local_head: dict | None = None,
+        joint_views: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(backbone=backbone, **kwargs)
@@ -40,6 +43,7 @@ class CMID(TeacherStudent):
             raise ValueError(
                 'CMID: all three heads are None, so there is no loss; set at least one in the model config'
             )
+        self.joint_views = joint_views
         self.reconstruction_head = self._build_head(reconstruction_head)
         self.global_head = self._build_head(global_head)
         self.local_head = self._build_head(local_head)
@@ -63,12 +67,11 @@ class CMID(TeacherStudent):
         masks = torch.stack([sample.mask for sample in data_samples]).unbind(dim=1)
         pixel_masks = [pixel_mask(mask, view) for mask, view in zip(masks, views, strict=True)]
 
-        student = [
-            self.backbone(fill_masked(view, pixels), mask)[-1]
-            for view, pixels, mask in zip(views, pixel_masks, masks, strict=True)
-        ]
+        together = self.joint_views or not mixes_samples(self.backbone)
+        seen = [fill_masked(view, pixels) for view, pixels in zip(views, pixel_masks, strict=True)]
+        student = apply_to_views(lambda view, mask: self.backbone(view, mask)[-1], seen, masks, together=together)
         with torch.no_grad():
-            teacher = [self.teacher(view)[-1] for view in views]
+            teacher = apply_to_views(lambda view: self.teacher(view)[-1], views, together=together)
 
         losses = {}
         if self.reconstruction_head is not None:

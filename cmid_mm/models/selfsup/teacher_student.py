@@ -1,5 +1,7 @@
 """What every algorithm with a momentum teacher shares."""
 
+from itertools import chain
+
 import torch
 from mmpretrain.models import BaseSelfSupervisor
 from torch import nn
@@ -18,19 +20,29 @@ class TeacherStudent(BaseSelfSupervisor):
         base_momentum (float): Share of the old teacher kept at the first step; rises to 1 by a cosine.
             Defaults to 0.996.
         channels_last (bool): Keep weights and images in the ``channels_last`` memory format. Defaults to False.
+        compile_networks (bool | dict): Compile student, teacher and projectors by ``torch.compile`` when training
+            begins, with these of its options if it is a dict. Checkpoints stay the same. Defaults to False.
         **kwargs: As ``mmpretrain.models.BaseSelfSupervisor``.
 
     Attributes:
         teacher_step (Tensor): Buffer; the number of updates done, kept in checkpoints.
     """
 
-    def __init__(self, backbone: dict, base_momentum: float = 0.996, channels_last: bool = False, **kwargs) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        base_momentum: float = 0.996,
+        channels_last: bool = False,
+        compile_networks: bool | dict = False,
+        **kwargs,
+    ) -> None:
         super().__init__(backbone=backbone, **kwargs)
         if not 0 <= base_momentum <= 1:
             raise ValueError(f'{type(self).__name__}: base_momentum={base_momentum} lies outside [0, 1]')
         self.teacher = make_teacher(self.backbone)
         self.base_momentum = base_momentum
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.compile_networks = compile_networks
         self.max_steps: int | None = None
         self.register_buffer('teacher_step', torch.zeros((), dtype=torch.long))
 
@@ -49,8 +61,12 @@ class TeacherStudent(BaseSelfSupervisor):
         return pairs
 
     def set_max_steps(self, max_steps: int) -> None:
-        """Set the number of optimizer steps of the whole run, which the momentum's schedule needs."""
+        """Begin training: set the number of optimizer steps of the whole run, which the momentum's schedule needs."""
         self.max_steps = max_steps
+        if self.compile_networks:
+            options = self.compile_networks if isinstance(self.compile_networks, dict) else {}
+            for network in chain.from_iterable(self.teacher_pairs()):
+                network.compile(**options)
         self._steps_done = int(self.teacher_step)
 
     def set_epoch(self, epoch: int) -> None:

@@ -1,5 +1,6 @@
 """Parts that algorithms share: teacher, queue, masks, matching."""
 
+from .joint_views import apply_to_views, layers_on_views, mixes_samples
 from .masking import fill_masked, pixel_mask
 from .matching import match_cells
 from .precision import full_precision, no_autocast
@@ -8,13 +9,16 @@ from .teacher import average_parameters, copy_student, cosine_momentum, make_tea
 
 __all__ = [
     'KeyQueue',
+    'apply_to_views',
     'average_parameters',
     'copy_student',
     'cosine_momentum',
     'fill_masked',
     'full_precision',
+    'layers_on_views',
     'make_teacher',
     'match_cells',
+    'mixes_samples',
     'no_autocast',
     'pixel_mask',
 ]

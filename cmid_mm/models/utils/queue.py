@@ -29,8 +29,13 @@ class KeyQueue(nn.Module):
 
     @torch.no_grad()
     def enter(self, *keys: Tensor) -> None:
-        """Enter keys ``(B, C)`` of every process: all of the first argument, in order of rank, then the next."""
-        entering = torch.cat([torch.cat(all_gather(k)) for k in keys]).to(self.keys.dtype)
+        """Enter keys ``(B, C)`` of every process: all of the first argument, in order of rank, then the next.
+
+        All arguments have one shape, so that one exchange between processes carries them all.
+        """
+        # (processes, arguments, B, C) -> all processes of the first argument, then of the next
+        gathered = torch.stack(all_gather(torch.stack(keys)))
+        entering = gathered.transpose(0, 1).flatten(0, 2).to(self.keys.dtype)
         size, count = self.keys.shape[1], entering.shape[0]
         first = max(count - size, 0)
         columns = (self.pointer + torch.arange(first, count, device=entering.device)) % size
