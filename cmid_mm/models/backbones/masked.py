@@ -5,6 +5,8 @@ from mmpretrain.models.backbones import ConvNeXt, ResNet, SwinTransformer
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from .window_attention import fuse_window_attention
+
 MASK_MODES = ('add', 'replace')
 
 
@@ -113,10 +115,14 @@ class MaskedResNet(MaskedBackbone, ResNet):
 
 @MODELS.register_module()
 class MaskedSwinTransformer(MaskedBackbone, SwinTransformer):
-    """mmpretrain's Swin Transformer, masked after the patch embedding (stride 4)."""
+    """mmpretrain's Swin Transformer, masked after the patch embedding (stride 4), its attention by fused kernels."""
 
     plain = SwinTransformer
     stem = 'patch_embed'
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        fuse_window_attention(self)
 
     @property
     def mask_channels(self) -> int:
