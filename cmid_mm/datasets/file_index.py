@@ -92,6 +92,9 @@ class FileIndex:
         root = self.header['roots'][self.folder_roots[self.folder_ids[position]]]
         return os.path.join(root, self.relative(position))
 
+    def stored(self, position: int) -> None:
+        """Nothing: a file is read by its path, where a pack gives the bytes."""
+
     def __iter__(self) -> Iterator[str]:
         return (self[position] for position in range(len(self)))
 

@@ -1,4 +1,4 @@
-"""Images without labels: folders, list files, several roots."""
+"""Images without labels: folders, list files, packs, several roots."""
 
 import logging
 import math
@@ -13,8 +13,10 @@ from mmpretrain.registry import DATASETS, TRANSFORMS
 from torch.utils.data import Dataset
 
 from .decoding import UnreadableImageError
-from .index_cache import EXTENSIONS, open_index
+from .image_sources import open_images, packs_of
+from .index_cache import EXTENSIONS
 from .seeding import SeededIndex, seeded
+from .transforms.loading import LoadAerialImage
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -26,6 +28,8 @@ class UnlabelledImages(Dataset):
     The paths lie in a memory-mapped index that all workers share (see
     :mod:`~cmid_mm.datasets.file_index`), built once and kept until a folder changes
     (:mod:`~cmid_mm.datasets.index_cache` says what counts as an image and in which order they come).
+    A folder that ``tools/datasets/pack.py`` has written is read as what was packed into it, in the same
+    order: its samples carry the bytes of the image as ``img_bytes``, for ``LoadAerialImage``.
 
     An index that is a :class:`~cmid_mm.datasets.seeding.SeededIndex`, as ``EpochSampler`` gives, runs
     the pipeline under its seed: the sample depends on index and seed alone, not on process or
@@ -36,7 +40,7 @@ class UnlabelledImages(Dataset):
     ``(path, reason)``; ``UnreadableImagesHook`` counts and lists them.
 
     Args:
-        data_root (str | Sequence[str]): Folder of the images, or several.
+        data_root (str | Sequence[str]): Folder of the images, or a pack of them, or several.
         pipeline (Sequence): Transforms, the first of which loads ``img_path``. Defaults to none.
         list_file (str | Sequence[str], optional): Text file with a path below ``data_root`` a line;
             with several roots one for each. Defaults to None: all images in the folders.
@@ -58,7 +62,7 @@ class UnlabelledImages(Dataset):
 
     Raises:
         FileNotFoundError: If a folder or list file is missing, or there is no image.
-        ValueError: If an argument or a line of a list file is wrong.
+        ValueError: If an argument or a line of a list file is wrong, or a pack cannot be used.
     """
 
     max_unreadable = 100
@@ -87,7 +91,7 @@ class UnlabelledImages(Dataset):
             )
         endings = [extension.lower() for extension in _several(extensions)]
         self.data_root = roots
-        self.index = open_index(roots, lists, endings, recursive, cache)
+        self.index = open_images(roots, lists, endings, recursive, cache)
         self.with_labels = with_labels
         self._metainfo = dict(metainfo or {})
         if with_labels:
@@ -100,6 +104,10 @@ class UnlabelledImages(Dataset):
             )
         self._step = _coprime(len(self))
         self.pipeline = Compose([TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline])
+        for loader in self.pipeline.transforms:
+            if isinstance(loader, LoadAerialImage):
+                for pack in packs_of(self.index):
+                    pack.check_loader(loader)
 
     # ---- what the Runner, hooks and scoring ask for
 
@@ -135,7 +143,7 @@ class UnlabelledImages(Dataset):
         if not -len(self) <= idx < len(self):
             raise IndexError(f'image {idx} of {len(self)} was asked for')
         idx %= len(self)
-        position = idx if self._kept is None else int(self._kept[idx])
+        position = self._position(idx)
         info = {'img_path': self.index[position], 'sample_idx': idx}
         if self.with_labels:
             info['gt_label'] = int(self._folder_labels[self.index.folder_ids[position]])
@@ -150,8 +158,12 @@ class UnlabelledImages(Dataset):
         unreadable = []
         for attempt in range(min(len(self), self.max_unreadable)):
             # Far apart, because damaged files often lie side by side.
-            info = self.get_data_info((int(idx) + attempt * self._step) % len(self))
+            number = (int(idx) + attempt * self._step) % len(self)
+            info = self.get_data_info(number)
             try:
+                stored = self.index.stored(self._position(number))
+                if stored is not None:
+                    info['img_bytes'] = stored
                 with seeded(idx.seed) if isinstance(idx, SeededIndex) else nullcontext():
                     sample = self.pipeline(info)
             except UnreadableImageError as error:
@@ -169,6 +181,9 @@ class UnlabelledImages(Dataset):
         )
 
     # ---- labels and parts
+
+    def _position(self, number: int) -> int:
+        return number if self._kept is None else int(self._kept[number])
 
     def _positions(self) -> np.ndarray | slice:
         return slice(None) if self._kept is None else self._kept

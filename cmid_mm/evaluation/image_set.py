@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cmid_mm.datasets import UnlabelledImages
+from cmid_mm.datasets.packed import is_pack
 
 from .images import read_images
 from .labelled import labels_from_folders, split_by_class
@@ -78,6 +79,8 @@ def read_image_set(
     root = Path(root)
     if not root.is_dir():
         raise ValueError(f'{root} is no folder; give a folder of JPEG, PNG or TIFF images')
+    if is_pack(root):
+        raise ValueError(f'{root} is a pack, made for pretraining; give the folder of its images')
     try:
         index = UnlabelledImages(str(root), cache=str(cache)).index
     except FileNotFoundError as error:

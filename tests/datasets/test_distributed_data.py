@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from cmid_mm.datasets import UnlabelledImages
+from cmid_mm.datasets.preparation.pack import pack_images
 from cmid_mm.engine.hooks.unreadable_hook import LIST_NAME, UnreadableImagesHook
 
 PIPELINE = [
@@ -56,11 +58,16 @@ def process(port: str, root: str, work: str, rank: int) -> None:
     os.environ['LOCAL_RANK'] = str(rank)
     torch.distributed.init_process_group('gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
     init_default_scope('mmpretrain')
-    report = {'batches': batches(root, work, 4)}
+    report = {'batches': batches(root, work, 4), 'packed': batches(f'{work}/images.lmdb', work, 4)}
     try:
         UnlabelledImages(f'{work}/nowhere', cache=f'{work}/cache')
     except FileNotFoundError as error:
         report['missing'] = str(error)
+    try:
+        # Whole for one of the processes, as where each machine has a copy.
+        UnlabelledImages([f'{work}/images.lmdb', f'{work}/{rank}.lmdb'])
+    except ValueError as error:
+        report['unfinished'] = str(error)
     runner = SimpleNamespace(
         work_dir=work,
         iter=0,
@@ -87,6 +94,12 @@ def test_two_processes(tmp_path: Path, repo: Path) -> None:
     for number in range(21):
         noise = torch.randint(256, (80, 80, 3), dtype=torch.uint8)
         Image.fromarray(noise.numpy()).save(root / f'{number}.png')
+    pack_images([root], work / 'images.lmdb', cache=str(tmp_path / 'cache'))
+    for rank in range(2):
+        shutil.copytree(work / 'images.lmdb', work / f'{rank}.lmdb')
+    record = json.loads((work / '1.lmdb' / 'pack.json').read_text())
+    del record['parts']['content']
+    (work / '1.lmdb' / 'pack.json').write_text(json.dumps(record))
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -103,6 +116,14 @@ def test_two_processes(tmp_path: Path, repo: Path) -> None:
     together = [a + b for a, b in zip(first['batches'], second['batches'], strict=True)]
     assert together == batches(str(root), str(work), 8)
     assert len(list((work / 'cache').glob('*.index*'))) == 1
+
+    packed = [a + b for a, b in zip(first['packed'], second['packed'], strict=True)]
+    assert packed == batches(str(work / 'images.lmdb'), str(work), 8)
+    assert [Path(path).name for batch in packed for path, _ in batch] == [
+        Path(path).name for batch in together for path, _ in batch
+    ]
+    assert '1.lmdb is an unfinished pack' in first['unfinished']
+    assert first['unfinished'] == second['unfinished']
 
     assert first['missing'] == second['missing']
     assert 'nowhere is no folder' in first['missing']

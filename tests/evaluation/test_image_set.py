@@ -61,6 +61,10 @@ def test_folders_that_cannot_be_used_are_named(tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='empty'):
         _read(tmp_path / 'empty', tmp_path)
+    (tmp_path / 'packed').mkdir()
+    (tmp_path / 'packed' / 'data.mdb').touch()
+    with pytest.raises(ValueError, match='packed is a pack, made for pretraining'):
+        _read(tmp_path / 'packed', tmp_path)
     _draw(tmp_path / 'few', 31)
     with pytest.raises(ValueError, match='holds 31 readable images; give a folder with 32 or more'):
         _read(tmp_path / 'few', tmp_path)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cmid_mm.datasets.decoding import BandError, UnreadableImageError
+from cmid_mm.datasets.packed import PackError
 
 from .errors import PreparationError
 from .outcome import Outcome
@@ -42,9 +43,14 @@ def make_parser(
         parser.add_argument(before[0], choices=list(before[1]))
     parser.add_argument('sources', type=Path, nargs='+', help=f'zip archives, or folders of them or unpacked: {form}')
     parser.add_argument('--out', type=Path, default=None, help=f'folder to write to (default: {out})')
-    workers = min(_MOST_WORKERS, os.cpu_count() or 1)
-    parser.add_argument('--workers', type=int, default=workers, help='processes (default: %(default)s)')
+    add_workers(parser)
     return parser
+
+
+def add_workers(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add ``--workers``, by further names too."""
+    workers = min(_MOST_WORKERS, os.cpu_count() or 1)
+    parser.add_argument('--workers', *names, type=int, default=workers, help='processes (default: %(default)s)')
 
 
 def add_allow_missing(parser: argparse.ArgumentParser, what: str) -> None:
@@ -56,7 +62,7 @@ def run_command(name: str, prepare: Callable[[], Outcome]) -> None:
     """Print what ``prepare`` has done, or end the program with its one-sentence error."""
     try:
         print(prepare())
-    except (PreparationError, UnreadableImageError, BandError, OSError) as error:
+    except (PreparationError, PackError, UnreadableImageError, BandError, OSError) as error:
         sys.exit(f'{name}: {error}')
     except KeyboardInterrupt:
         sys.exit(f'{name}: interrupted; the same command goes on from here')

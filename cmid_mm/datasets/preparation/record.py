@@ -11,12 +11,13 @@ NAME = 'prepared.json'
 
 
 class Record:
-    """The file ``prepared.json`` of a folder.
+    """The file ``prepared.json`` of a folder, or another of its form.
 
     Args:
         folder: In which it lies, or will.
         settings: That decide how every file of the folder comes out.
-        written: Sub-folders that the tool writes to.
+        written: Folders that the tool writes to.
+        name: Of the file.
 
     Attributes:
         parts (dict[str, dict]): Facts about each picture that was cut, by its name.
@@ -25,8 +26,8 @@ class Record:
         PreparationError: If the folder was made with other settings, or not by the tool, or the file is damaged.
     """
 
-    def __init__(self, folder: Path, settings: dict, written: Iterable[Path]) -> None:
-        self.path = folder / NAME
+    def __init__(self, folder: Path, settings: dict, written: Iterable[Path], name: str = NAME) -> None:
+        self.path = folder / name
         self.settings = settings
         self.parts: dict[str, dict] = {}
         if not self.path.exists():
@@ -34,7 +35,7 @@ class Record:
             if foreign:
                 raise PreparationError(
                     f'{foreign[0]} holds files that this tool has not written (there is no {self.path}); move them '
-                    'away, or write to another folder with --out'
+                    'away, or write to another folder'
                 )
             return
         try:
@@ -42,14 +43,13 @@ class Record:
             known, self.parts = dict(found['settings']), dict(found['parts'])
         except (ValueError, KeyError, TypeError) as error:
             raise PreparationError(
-                f'{self.path} is damaged ({type(error).__name__}: {error}); remove {folder}, or write to another '
-                'folder with --out'
+                f'{self.path} is damaged ({type(error).__name__}: {error}); remove {folder}, or write to another folder'
             ) from error
         for key, value in settings.items():
             if known.get(key) != value:
                 raise PreparationError(
                     f'{self.path} says {key}={known.get(key)!r} where {value!r} is asked for; remove '
-                    f'{folder}, or write to another folder with --out'
+                    f'{folder}, or write to another folder'
                 )
 
     def check_same(self, name: str, facts: dict) -> None:
@@ -63,7 +63,7 @@ class Record:
             if key in known and known[key] != value:
                 raise PreparationError(
                     f'{self.path} says that {name} was made from {key}={known[key]!r}, and now it is {value!r}; remove '
-                    f'{self.path.parent}, or write to another folder with --out'
+                    f'{self.path.parent}, or write to another folder'
                 )
 
     def save(self) -> None:

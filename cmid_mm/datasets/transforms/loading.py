@@ -1,12 +1,12 @@
 """Loading of aerial and satellite images for training on random crops."""
 
-import math
 from collections.abc import Sequence
 
 from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
 
-from ..decoding import BandError, Decoding, UnreadableImageError, decode_image
+from ..crop_bound import MAX_RATIO, smallest_side
+from ..decoding import BandError, Decoding, UnreadableImageError, decode_bytes, decode_image
 
 __all__ = ['BandError', 'LoadAerialImage', 'UnreadableImageError']
 
@@ -26,7 +26,7 @@ class LoadAerialImage(BaseTransform):
     - 16-bit, signed and floating images are brought to 8 bits by
       :func:`~cmid_mm.datasets.value_range.to_uint8`; GDAL's nodata value becomes 0.
 
-    **Required Keys:** ``img_path``
+    **Required Keys:** ``img_path``; ``img_bytes``, the file's bytes, where it is read from a pack (removed)
 
     **Added Keys:** ``img`` (uint8, (H', W', 3), RGB), ``img_shape`` (H', W'), ``ori_shape`` (H, W),
     ``scale_factor`` (W' / W, H' / H)
@@ -49,7 +49,7 @@ class LoadAerialImage(BaseTransform):
         self,
         crop_size: int = 224,
         min_area: float = 0.3,
-        max_ratio: float = 4 / 3,
+        max_ratio: float = MAX_RATIO,
         bands: Sequence[int] | None = None,
         value_range: tuple[float, float] | None = None,
         max_pixels: int = 2**30,
@@ -75,18 +75,19 @@ class LoadAerialImage(BaseTransform):
         """Power of two by which an image of this size may be reduced."""
         if self.crop_size == 0:
             return 1
-        side = min(math.sqrt(self.min_area * height * width / self.max_ratio), height, width)
+        side = smallest_side(height, width, self.min_area, self.max_ratio)
         return 1 << max(0, int(side / self.crop_size).bit_length() - 1)
 
     def transform(self, results: dict) -> dict:
-        """Load ``results['img_path']``.
+        """Load ``results['img_bytes']`` if they are there, the file ``results['img_path']`` if not.
 
         Raises:
             UnreadableImageError: If the file is missing, damaged, cut short or no image.
             BandError: If an intact file lacks the bands asked for.
         """
         decoding = Decoding(self.reduction, self.bands, self.value_range, self.max_pixels)
-        image, (height, width) = decode_image(results['img_path'], decoding)
+        path, data = results['img_path'], results.pop('img_bytes', None)
+        image, (height, width) = decode_image(path, decoding) if data is None else decode_bytes(data, path, decoding)
         results['img'] = image
         results['img_shape'] = image.shape[:2]
         results['ori_shape'] = (height, width)

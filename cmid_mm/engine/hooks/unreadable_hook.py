@@ -8,7 +8,9 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-LIST_NAME = 'unreadable_images.txt'
+from cmid_mm.datasets.unreadable_list import NAME as LIST_NAME
+from cmid_mm.datasets.unreadable_list import append_unreadable, read_unreadable
+
 _EARLY_COUNT = 30
 _EARLY_FACTOR = 3
 
@@ -55,7 +57,7 @@ class UnreadableImagesHook(Hook):
         self._first_iter, self._drawn, self._found = runner.iter, 0, 0
         if get_rank() == 0 and os.path.exists(self._path):
             if runner.iter > 0:
-                self.known = _read(self._path)
+                self.known = read_unreadable(self._path)
             else:
                 os.unlink(self._path)
         shared = [self.known]
@@ -96,7 +98,7 @@ class UnreadableImagesHook(Hook):
         self.known.update(found)
         self._found += len(found)
         if get_rank() == 0 and found:
-            _append(self._path, found)
+            append_unreadable(self._path, found)
             path, reason = next(iter(found.items()))
             runner.logger.warning(
                 f'{len(self.known)} unreadable images so far, listed in {self._path}; the latest is {path}: {reason}'
@@ -114,25 +116,3 @@ class UnreadableImagesHook(Hook):
             f'{self.max_fraction:.2%} of UnreadableImagesHook; they are listed in {self._path}: '
             'repair or remove them, or raise max_fraction'
         )
-
-
-def _append(path: str, found: dict[str, str]) -> None:
-    with open(path, 'a', encoding='utf-8', errors='surrogateescape') as file:
-        for image, reason in found.items():
-            file.write(f'{_escape(image)}\t{reason}\n')
-
-
-def _read(path: str) -> dict[str, str]:
-    with open(path, encoding='utf-8', errors='surrogateescape', newline='\n') as file:
-        rows = [line.rstrip('\n').split('\t', 1) for line in file]
-    # A run that was killed may have left half a line.
-    return {_unescape(row[0]): row[1] for row in rows if len(row) == 2}
-
-
-def _escape(path: str) -> str:
-    return path.replace('\\', '\\\\').replace('\n', '\\n').replace('\t', '\\t')
-
-
-def _unescape(text: str) -> str:
-    parts = text.split('\\\\')
-    return '\\'.join(part.replace('\\n', '\n').replace('\\t', '\t') for part in parts)

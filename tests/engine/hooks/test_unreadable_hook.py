@@ -8,7 +8,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from PIL import Image
 
-from cmid_mm.engine.hooks.unreadable_hook import UnreadableImagesHook, _append, _read
+from cmid_mm.datasets.unreadable_list import append_unreadable, read_unreadable
+from cmid_mm.engine.hooks.unreadable_hook import UnreadableImagesHook
 
 LIST = 'unreadable_images.txt'
 
@@ -80,7 +81,7 @@ def test_more_than_one_percent_stops(folder: Path) -> None:
     spoil(folder, 42, 43)
     with pytest.raises(RuntimeError, match=r'2 of 100 images could not be read.*=1\.00%'):
         train(folder, epochs=1)
-    listed = _read(str(folder.parent / 'work' / LIST))
+    listed = read_unreadable(str(folder.parent / 'work' / LIST))
     assert sorted(listed) == [str(folder / '042.png'), str(folder / '043.png')]
     assert train(folder, epochs=1, max_fraction=0.02).known.keys() == listed.keys()
 
@@ -129,13 +130,13 @@ def test_list_ahead_of_the_checkpoint_does_not_stop_a_resumed_run() -> None:
 
 def test_list_keeps_odd_names(tmp_path: Path) -> None:
     odd = {'/a\tb\n.jpg': 'cut', '/back\\n.jpg': 'empty', '/caf\udce9.jpg': 'gone', '/é/日.png': 'x'}
-    _append(str(tmp_path / 'list.txt'), odd)
-    assert _read(str(tmp_path / 'list.txt')) == odd
+    append_unreadable(str(tmp_path / 'list.txt'), odd)
+    assert read_unreadable(str(tmp_path / 'list.txt')) == odd
 
 
 def test_half_a_line_of_a_killed_run_is_left_out(tmp_path: Path) -> None:
     (tmp_path / 'list.txt').write_text('/a.jpg\tcut\n/b.jp')
-    assert _read(str(tmp_path / 'list.txt')) == {'/a.jpg': 'cut'}
+    assert read_unreadable(str(tmp_path / 'list.txt')) == {'/a.jpg': 'cut'}
 
 
 @pytest.mark.parametrize('kwargs', [{'max_fraction': 1.5}, {'interval': 0}])
