@@ -1,3 +1,3 @@
 """Models: algorithms and their parts."""
 
-from . import backbones, heads, losses, necks, selfsup  # noqa: F401  registers them
+from . import backbones, data_preprocessors, heads, losses, necks, selfsup  # noqa: F401  registers them

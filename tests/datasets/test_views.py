@@ -184,7 +184,7 @@ def test_any_number_of_views_is_gathered_and_the_image_is_left_alone(count):
     before = img.copy()
     results = dict(img=img, img_path='a.jpg', gt_label=3)
     out = TwoViews(views=[ORG, VIEW, VIEW][:count])(results)
-    assert [view.shape for view in out['img']] == [(224, 224, 3)] * count
+    assert [view.shape for view in out['img']] == [(3, 224, 224)] * count
     assert out['mask'].shape == (count, 56, 56)
     assert out['cell_positions'].shape == (count, 7, 7, 2)
     assert (out['img_path'], out['gt_label'], out['img_shape']) == ('a.jpg', 3, (224, 224))

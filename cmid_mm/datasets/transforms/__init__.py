@@ -2,7 +2,13 @@
 
 from .loading import LoadAerialImage
 from .masking import BlockMask
-from .photometric import RandomColorJitter, RandomGaussianBlur, RandomGaussianNoise, RandomToGray
+from .photometric import (
+    DrawPhotometricNoise,
+    RandomColorJitter,
+    RandomGaussianBlur,
+    RandomGaussianNoise,
+    RandomToGray,
+)
 from .views import (
     Crop,
     RandomFlipWithPositions,
@@ -15,6 +21,7 @@ from .views import (
 __all__ = [
     'BlockMask',
     'Crop',
+    'DrawPhotometricNoise',
     'LoadAerialImage',
     'RandomColorJitter',
     'RandomFlipWithPositions',

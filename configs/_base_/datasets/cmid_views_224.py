@@ -1,8 +1,6 @@
 # Two views of each image (CMID, section IV-A). Mean and deviation are those of the released code, in 0-255.
 size = 224
-data_preprocessor = dict(
-    type='SelfSupDataPreprocessor', mean=[86.18235, 91.9275, 85.374], std=[34.6545, 34.476, 35.8785]
-)
+data_preprocessor = dict(type='ViewsDataPreprocessor', mean=[86.18235, 91.9275, 85.374], std=[34.6545, 34.476, 35.8785])
 crop_and_mask = [
     dict(type='RandomResizedCropWithPositions', size=size, crop_ratio_range=(0.3, 1.0)),
     dict(type='RandomFlipWithPositions', prob=0.5),
