@@ -12,19 +12,11 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample
+from random_batch import random_batch
 
 from cmid_mm.engine.optimizers import cpu_multiplies_bfloat16
 
 WRAPPERS = dict(float32='OptimWrapper', bfloat16='CPUAmpOptimWrapper')
-
-
-def random_batch(images: int, size: int) -> dict:
-    cells = size // 32
-    mask = torch.rand(images, 2, cells, cells).lt(0.6).repeat_interleave(8, 2).repeat_interleave(8, 3).to(torch.uint8)
-    positions = torch.rand(images, 2, cells, cells, 2) * size
-    samples = [DataSample(mask=m, cell_positions=p) for m, p in zip(mask, positions, strict=True)]
-    return dict(inputs=[torch.randint(0, 256, (images, 3, size, size)).float() for _ in range(2)], data_samples=samples)
 
 
 def main() -> None:
