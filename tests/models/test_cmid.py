@@ -1,11 +1,13 @@
 """What a user of the algorithm would miss if it broke."""
 
 import copy
+from collections import Counter
 
 import pytest
 import torch
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cmid_mm.models.utils import fill_masked, pixel_mask
 
@@ -282,3 +284,56 @@ def test_views_in_one_pass_give_what_single_passes_give(with_norm):
         torch.testing.assert_close(together, alone(view))
     for key, value in alone.state_dict().items():
         torch.testing.assert_close(neck.state_dict()[key], value, msg=key)
+
+
+# What a step must not do is counted, not timed: counts do not depend on the machine.
+class OperationCounter(TorchDispatchMode):
+    """Count operations, and the largest tensor that each makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts, self.largest = Counter(), Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        name = function.overloadpacket.__name__
+        self.counts[name] += 1
+        if isinstance(result, torch.Tensor):
+            self.largest[name] = max(self.largest[name], result.numel())
+        return result
+
+
+def one_step(model, data):
+    with OperationCounter() as counter:
+        sum(model.loss(*data).values()).backward()
+        model.update_teachers()
+    return counter
+
+
+def test_one_transform_a_view_and_no_copy_of_the_queue():
+    model = build(queue_size=50_000)
+    counter = one_step(model, batch())
+    # One for the loss and one for its gradient.
+    assert counter.counts['_fft_r2c'] + counter.counts['_fft_c2c'] == 2 * 2
+    queue = model.global_head.queue.keys.numel()
+    assert max(counter.largest[name] for name in ('clone', 'copy_', '_to_copy', 'cat')) < queue
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_the_host_never_looks_at_the_device(family):
+    # Tensors of the meta device have no values: to look at one, as a synchronisation would, raises an error.
+    views, samples = batch()
+    model = build(family=family, queue_size=64).to('meta')
+    counter = one_step(model, ([view.to('meta') for view in views], [sample.to('meta') for sample in samples]))
+    assert counter.counts['_local_scalar_dense'] == 0
+    assert counter.counts['nonzero'] == 0
+
+
+@pytest.mark.parametrize(('family', 'passes'), [('resnet', 2), ('swin', 1)])
+def test_views_go_through_in_one_pass_where_no_norm_mixes_them(family, passes):
+    model = build(family=family)
+    calls = Counter()
+    for name in ('backbone', 'teacher'):
+        model.get_submodule(name).register_forward_hook(lambda *_, name=name: calls.update([name]))
+    model.loss(*batch())
+    assert calls == dict(backbone=passes, teacher=passes)

@@ -1,6 +1,6 @@
 """Keep sums and logarithms out of half precision."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -13,4 +13,5 @@ def full_precision(*tensors: Tensor) -> list[Tensor]:
 
 def no_autocast(tensor: Tensor) -> AbstractContextManager:
     """Context in which autocast is off for the device of ``tensor``."""
-    return torch.autocast(tensor.device.type, enabled=False)
+    device = tensor.device.type
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
