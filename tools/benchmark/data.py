@@ -2,8 +2,10 @@
 
 For JPEGs of each size: images a second of a plain decode (Pillow: open, convert to RGB, to an array), of all that a
 worker does for the views of a config (load, crop, flip, mask, noise, pack, collate), and of the same with the
-photometric noise drawn but computed on the device. They take turns on the same images. Counted is the time that the
-process had on a core, so that other programs do not pass for cost, nor does waiting for a disk.
+photometric noise drawn but computed on the device; and of both from a pack (tools/datasets/pack.py). They take turns
+on the same images. Counted is the time that the process had on a core, so that other programs do not pass for cost,
+nor does waiting for a disk. --json prints one object with a key for each size, and in it for each path images a second
+(..._per_s), cost in plain decodes (..._cost) and, but for packs, shares of the transforms (..._shares).
 
 The images are cut from those in --images, or drawn scenes. With --step-rate, the images/s that tools/benchmark/step.py
 printed, it says how many workers keep up.
@@ -34,6 +36,8 @@ with contextlib.redirect_stdout(sys.stderr):
     from PIL import Image
     from result_stdout import stdout_for_the_result
 
+    from cmid_mm.datasets.preparation.pack import pack_images
+    from cmid_mm.datasets.preparation.pack_form import PackForm
     from cmid_mm.datasets.scenes import draw_scene
     from cmid_mm.datasets.seeding import SeededIndex
     from cmid_mm.visualization.report import environment
@@ -70,15 +74,13 @@ def source_images(folder: Path | None) -> list[np.ndarray]:
     return [np.asarray(Image.open(path).convert('RGB')) for path in chosen]
 
 
-def write_images(folder: Path, sources: Sequence[np.ndarray], size: int) -> int:
-    """Write square JPEGs cut from the sources, which are mirrored where they are smaller; return how many."""
-    count = max(2, min(64, PIXELS // size**2))
-    for number in range(count):
+def write_images(folder: Path, sources: Sequence[np.ndarray], size: int) -> None:
+    """Write square JPEGs cut from the sources, which are mirrored where they are smaller."""
+    for number in range(max(2, min(64, PIXELS // size**2))):
         source = sources[number % len(sources)]
         short = [max(0, size - side) for side in source.shape[:2]]
         whole = np.pad(source, ((0, short[0]), (0, short[1]), (0, 0)), mode='symmetric')[:size, :size]
         Image.fromarray(whole).save(folder / f'{number:03}.jpg', quality=QUALITY)
-    return count
 
 
 def noise_drawn_only(pipeline: list[dict]) -> list[dict]:
@@ -138,11 +140,16 @@ class Shares:
 
 def measure_size(folder: Path, pipelines: dict[str, list[dict]], rounds: int) -> dict:
     """Images a second of each path on the images of one size, and the shares of their transforms."""
-    files = sorted(folder.glob('*.jpg'))
+    files = sorted((folder / 'images').glob('*.jpg'))
+    cache = str(folder / 'index')
+    loader = pipelines['cpu_path'][0]
+    form = PackForm(crop_size=loader['crop_size'], min_area=loader['min_area'])
+    pack_images([folder / 'images'], folder / 'pack', form=form, cache=cache)
     datasets = {
-        name: DATASETS.build(
-            dict(type='UnlabelledImages', data_root=str(folder), cache=str(folder / 'index'), pipeline=pipeline)
+        f'{prefix}{name}': DATASETS.build(
+            dict(type='UnlabelledImages', data_root=str(folder / root), cache=cache, pipeline=pipeline)
         )
+        for prefix, root in (('', 'images'), ('packed_', 'pack'))
         for name, pipeline in pipelines.items()
     }
 
@@ -165,6 +172,7 @@ def measure_size(folder: Path, pipelines: dict[str, list[dict]], rounds: int) ->
     figures = {f'{name}_per_s': len(files) * rounds / math.fsum(values) for name, values in seconds.items()}
     for name in datasets:
         figures[f'{name}_cost'] = figures['decode_per_s'] / figures[f'{name}_per_s']
+    for name in pipelines:
         shares = Shares(datasets[name].pipeline)
         figures[f'{name}_shares'] = shares.of(sum(seconds_of(partial(load, name, turn)) for turn in range(rounds)))
     return figures
@@ -179,7 +187,8 @@ def measure(args: argparse.Namespace) -> dict:
     figures = {}
     for size in args.sizes:
         with TemporaryDirectory() as folder:
-            write_images(Path(folder), sources, size)
+            (Path(folder) / 'images').mkdir()
+            write_images(Path(folder) / 'images', sources, size)
             figures[str(size)] = measure_size(Path(folder), pipelines, args.rounds)
     return figures
 
@@ -188,11 +197,14 @@ def table(figures: dict, step_rate: float | None) -> str:
     lines = [
         environment()['Hardware'],
         '',
-        '| JPEG, px | plain decode, images/s | CPU path | its cost | noise on the device | its cost |',
+        f'JPEG of quality {QUALITY}; images/s, and cost in plain decodes',
+        '',
+        '| px | plain decode | CPU path | noise on the device | CPU path, packed | noise on the device, packed |',
         '|---|---|---|---|---|---|',
     ]
+    paths = ('cpu_path', 'device_path', 'packed_cpu_path', 'packed_device_path')
     for size, row in figures.items():
-        cells = [f'{row[f"{path}_per_s"]:.0f} | {row[f"{path}_cost"]:.2f}x' for path in ('cpu_path', 'device_path')]
+        cells = [f'{row[f"{path}_per_s"]:.0f} ({row[f"{path}_cost"]:.2f}x)' for path in paths]
         lines.append(f'| {size} | {row["decode_per_s"]:.0f} | {" | ".join(cells)} |')
     for size, row in figures.items():
         for path in ('cpu_path', 'device_path'):

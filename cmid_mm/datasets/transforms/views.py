@@ -13,7 +13,6 @@ import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform, Compose, RandomFlip, Resize
-from mmcv.transforms.utils import cache_randomness
 from mmpretrain.datasets.transforms import RandomResizedCrop
 from mmpretrain.registry import TRANSFORMS
 
@@ -179,6 +178,10 @@ class RandomResizedCropWithPositions(RandomResizedCrop):
         self.num_cells = size // stride
         self.position_units = position_units
 
+    # Without mmcv's ``cache_randomness``, which lets images share their draws, as views must not, and copies itself at
+    # each call.
+    rand_crop_params = vars(RandomResizedCrop)['rand_crop_params'].__wrapped__
+
     def transform(self, results: dict) -> dict:
         """Crop and resize ``img`` and add ``cell_positions``."""
         if results.get('flip') or 'cell_positions' in results:
@@ -235,7 +238,6 @@ class RandomFlipWithPositions(RandomFlip):
             raise ValueError(f'RandomFlipWithPositions: prob={prob}; give a probability, 0 to 1.')
         super().__init__(prob=float(prob), direction='horizontal')
 
-    @cache_randomness
     def _choose_direction(self) -> str | None:
         # The number that np.random.choice, which takes five times as long, draws and compares.
         return 'horizontal' if np.random.rand() < self.prob else None
@@ -306,10 +308,11 @@ class TwoViews(BaseTransform):
                 f'TwoViews: views {missing} of {len(outputs)} do not yield {key!r} while others do; '
                 'give every view the transform that adds it, or none.'
             )
-        shapes = [output[key].shape for output in outputs]
+        values = [output[key] for output in outputs]
+        shapes = [value.shape for value in values]
         if len(set(shapes)) > 1:
             raise ValueError(f'TwoViews: {key!r} has shapes {shapes} in the views; give all views one size.')
-        return torch.from_numpy(np.stack([output[key] for output in outputs]))
+        return torch.from_numpy(np.array(values))
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(views={self.views})'
