@@ -15,7 +15,7 @@ train_dataloader = dict(batch_size=32, num_workers=1, dataset=dict(pipeline=trai
 # The recipe's rate goes with its ten epochs of warm-up; without them the rank of the features falls.
 optim_wrapper = dict(optimizer=dict(lr=4e-4))
 auto_scale_lr = dict(base_batch_size=32)
-model = dict(channels_last=True, local_head=dict(loss=dict(warmup_epochs=3)))
+model = dict(local_head=dict(loss=dict(warmup_epochs=3)))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=1, convert_to_iter_based=True),

@@ -4,7 +4,8 @@ The floor is the step's own backbones on the same batch, in the same precision a
 student with gradient, two of the teacher without. Floor and whole step take turns, so that whatever else runs on the
 machine slows both; the ratio is that of the medians. The shares of the parts come from steps of their own, because
 their clock waits for the device at each border. Peak memory is what the model and its step take at the highest: on CPUs
-as the process grows, without what Python and the libraries take; the floor has no heads and no optimizer.
+as the process grows, without what Python and the libraries take; the floor has no heads and no optimizer. With
+--data-root, steps are also fed by the config's loader from that folder or pack, in turn with steps on one batch.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from pathlib import Path
 
@@ -26,6 +27,7 @@ with contextlib.redirect_stdout(sys.stderr):
     from mmengine.logging import MMLogger
     from mmengine.optim import OptimWrapper, build_optim_wrapper
     from mmengine.registry import init_default_scope
+    from mmengine.runner import Runner
     from mmpretrain.registry import MODELS, TRANSFORMS
     from mmpretrain.structures import DataSample
     from random_batch import random_batch
@@ -178,9 +180,10 @@ class Bench:
         torch.autograd.backward(maps, [torch.ones_like(out) for out in maps])
         self.model.backbone.zero_grad()
 
-    def step(self) -> None:
+    def step(self, batch: dict | None = None) -> None:
         """The whole training step, as the runner and its ``TeacherHook`` do it."""
-        self.model.train_step(dict(self.batch, inputs=list(self.batch['inputs'])), self.wrapper)
+        batch = batch or self.batch
+        self.model.train_step(dict(batch, inputs=list(batch['inputs'])), self.wrapper)
         self.model.update_teachers()
 
     def seconds(self, function: Callable[[], None]) -> float:
@@ -225,6 +228,29 @@ class Bench:
         return {name: clock.seconds[name] / total for name in PARTS}
 
 
+def endless(loader: Iterable[dict]) -> Iterator[dict]:
+    while True:
+        yield from loader
+
+
+def measure_loader(bench: Bench, loader: Iterable[dict], rounds: int, steps: int = 10) -> dict:
+    """Seconds of a step on a batch of the loader and on one that is there, each over ``steps`` in a row."""
+    batches = endless(loader)
+
+    def fed() -> None:
+        for _ in range(steps):
+            bench.step(next(batches))
+
+    def alone() -> None:
+        for _ in range(steps):
+            bench.step()
+
+    bench.step(next(batches))  # starts the workers
+    seconds = {function: [bench.seconds(function) / steps for _ in range(rounds)] for function in (fed, alone)}
+    fed_s, alone_s = (statistics.median(values) for values in seconds.values())
+    return dict(fed_step_s=fed_s, step_over_fed_step=alone_s / fed_s)
+
+
 def measure(bench: Bench, rounds: int) -> dict:
     memory = {}
     for name in ('floor', 'step'):  # the floor first, before there is an optimizer's state
@@ -259,6 +285,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--channels-last', action=argparse.BooleanOptionalAction, help="memory format; default: the config's"
     )
+    parser.add_argument('--data-root', help="images or a pack: also feed steps by the config's loader")
     parser.add_argument('--rounds', type=int, default=5, help='measured floors and steps')
     parser.add_argument('--json', action='store_true', help='print one object instead of the table')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of the config')
@@ -275,7 +302,10 @@ def table(figures: dict) -> str:
         f'images/s                 {figures["images_per_s"]:8.1f}',
         'share of the step:',
     ]
-    return '\n'.join(lines + [f'  {name:<22} {share:8.1%}' for name, share in figures['parts'].items()])
+    lines += [f'  {name:<22} {share:8.1%}' for name, share in figures['parts'].items()]
+    if 'fed_step_s' in figures:
+        lines.append(f'step / step with loader  {figures["step_over_fed_step"]:8.3f}')
+    return '\n'.join(lines)
 
 
 def main() -> None:
@@ -285,7 +315,13 @@ def main() -> None:
         init_default_scope('mmpretrain')
         cfg = Config.fromfile(args.config)
         cfg.merge_from_dict(args.cfg_options or {})
-        figures = measure(Bench(cfg, args), args.rounds)
+        bench = Bench(cfg, args)
+        fed = {}
+        if args.data_root:
+            cfg.train_dataloader.dataset.data_root = args.data_root
+            cfg.train_dataloader.batch_size = len(bench.views[0])
+            fed = measure_loader(bench, Runner.build_dataloader(cfg.train_dataloader, seed=0), args.rounds)
+        figures = measure(bench, args.rounds) | fed
         print(json.dumps(figures) if args.json else table(figures), file=out)
 
 

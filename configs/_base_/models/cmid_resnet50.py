@@ -1,6 +1,7 @@
 model = dict(
     type='CMID',
     base_momentum=0.996,
+    channels_last=True,  # the same numbers, faster convolutions
     # The released code starts from torchvision's ResNet, whose residual branches do not start at zero.
     backbone=dict(type='MaskedResNet', depth=50, zero_init_residual=False),
     reconstruction_head=dict(type='ReconstructionHead', stride=32),
