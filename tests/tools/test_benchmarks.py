@@ -28,7 +28,8 @@ def figures(script, *arguments):
 @pytest.mark.slow
 @pytest.mark.parametrize('config', ['cmid_r18_demo', 'cmid_r50_millionaid_device-noise'])
 def test_a_step_is_split_into_its_parts(config):
-    result = figures('step.py', f'configs/cmid/{config}.py', '--batch', '2', '--rounds', '1', '--device', 'cpu')
+    options = ('--batch', '2', '--rounds', '1', '--device', 'cpu', '--cfg-options', 'model.backbone.depth=18')
+    result = figures('step.py', f'configs/cmid/{config}.py', *options)
     assert set(result['parts']) == PARTS
     assert sum(result['parts'].values()) == pytest.approx(1)
     assert all(share > 0 for share in result['parts'].values())

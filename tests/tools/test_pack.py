@@ -302,15 +302,18 @@ def test_a_disk_that_is_full_ends_with_a_sentence_and_is_taken_up_again(tool, tm
     folder = draw(tmp_path / 'images', 40, side=400)
     for number in range(40, 1200):
         os.link(folder / f'{number % 40:04d}.jpg', folder / f'{number:04d}.jpg')
-    command = f'{sys.executable} {tool} {folder} {tmp_path}/out --workers 1'
+    command = [sys.executable, tool, folder, f'{tmp_path}/out', '--workers', '1']
     # The shell's limit on the size of a file, in KB, stands for a disk that is full.
     run = subprocess.run(
-        ['bash', '-c', f'trap "" XFSZ; ulimit -f 5000; {command}'], capture_output=True, text=True, check=False
+        ['bash', '-c', 'trap "" XFSZ; ulimit -f 5000; "$@"', 'bash', *command],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 1
     assert run.stderr.splitlines()[-1].startswith(f'pack: {tmp_path}/out/data.mdb cannot be read or written (')
     assert 'Traceback' not in run.stderr
-    run = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert f'{tmp_path}/out: ' in run.stdout
     assert 'were there' in run.stdout

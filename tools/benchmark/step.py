@@ -167,6 +167,8 @@ class Bench:
         self.amp = TYPES.get(args.amp)
         self.batch = random_batch(args.batch or cfg.train_dataloader.batch_size, cfg.size)
         draw_noise(cfg, self.batch['data_samples'])
+        if self.device.type == 'cuda':  # as the loader hands it over
+            self.batch['inputs'] = [view.pin_memory() for view in self.batch['inputs']]
         views = self.model.data_preprocessor(dict(self.batch, inputs=list(self.batch['inputs'])), True)['inputs']
         self.views = [view.contiguous(memory_format=self.model.memory_format) for view in views]
 
@@ -246,12 +248,12 @@ def measure_loader(bench: Bench, loader: Iterable[dict], rounds: int, steps: int
             bench.step()
 
     bench.step(next(batches))  # starts the workers
-    seconds = {function: [bench.seconds(function) / steps for _ in range(rounds)] for function in (fed, alone)}
-    fed_s, alone_s = (statistics.median(values) for values in seconds.values())
+    turns = [[bench.seconds(function) / steps for function in (fed, alone)] for _ in range(rounds)]
+    fed_s, alone_s = (statistics.median(seconds) for seconds in zip(*turns, strict=True))
     return dict(fed_step_s=fed_s, step_over_fed_step=alone_s / fed_s)
 
 
-def measure(bench: Bench, rounds: int) -> dict:
+def measure(bench: Bench, rounds: int, loader: Iterable[dict] | None = None) -> dict:
     memory = {}
     for name in ('floor', 'step'):  # the floor first, before there is an optimizer's state
         getattr(bench, name)()  # pays for allocations and compilation
@@ -262,6 +264,7 @@ def measure(bench: Bench, rounds: int) -> dict:
         for name in ('floor', 'step'):
             seconds[name].append(bench.seconds(getattr(bench, name)))
     floor, step = (statistics.median(seconds[name]) for name in ('floor', 'step'))
+    fed = measure_loader(bench, loader, rounds) if loader is not None else {}
     return dict(
         floor_s=floor,
         step_s=step,
@@ -271,6 +274,8 @@ def measure(bench: Bench, rounds: int) -> dict:
         peak_memory_mb=memory['step'],
         device=environment()['Hardware'],
         batch=len(bench.views[0]),
+        **fed,
+        # Last, because the clock stays in the model.
         parts=bench.parts(max(2, rounds // 2)),
     )
 
@@ -289,7 +294,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--rounds', type=int, default=5, help='measured floors and steps')
     parser.add_argument('--json', action='store_true', help='print one object instead of the table')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of the config')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.rounds < 1 or (args.batch is not None and args.batch < 1):
+        parser.error('--rounds and --batch must be 1 or more')
+    return args
 
 
 def table(figures: dict) -> str:
@@ -315,13 +323,12 @@ def main() -> None:
         init_default_scope('mmpretrain')
         cfg = Config.fromfile(args.config)
         cfg.merge_from_dict(args.cfg_options or {})
-        bench = Bench(cfg, args)
-        fed = {}
+        loader = None
         if args.data_root:
             cfg.train_dataloader.dataset.data_root = args.data_root
-            cfg.train_dataloader.batch_size = len(bench.views[0])
-            fed = measure_loader(bench, Runner.build_dataloader(cfg.train_dataloader, seed=0), args.rounds)
-        figures = measure(bench, args.rounds) | fed
+            cfg.train_dataloader.batch_size = args.batch or cfg.train_dataloader.batch_size
+            loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+        figures = measure(Bench(cfg, args), args.rounds, loader)
         print(json.dumps(figures) if args.json else table(figures), file=out)
 
 
