@@ -93,8 +93,8 @@ def test_the_test_loop_scores_and_draws(trained: tuple[Path, dict[str, float]]) 
     work_dir, scores = trained
     [log] = work_dir.glob('*/*.log')
     assert re.search(r'dota/mAP: \d\.\d+', log.read_text())
-    # Of the images that it learned from, as in DOTA's recipe. Most boxes are ships, one of seven classes; 100 iterations
-    # find some of them (measured: 0.017); an untrained detector scores 0.
+    # Of the images that it learned from, as in DOTA's recipe. Most boxes are ships, one of seven classes, and 100
+    # iterations find some of them (measured: 0.017).
     assert scores['dota/mAP'] > 0.01
     pictures = sorted(work_dir.glob('*/vis_data/vis_image/*.png'))
     assert len(pictures) == 5
