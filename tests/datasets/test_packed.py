@@ -4,10 +4,10 @@ import json
 import math
 import os
 import pickle
-import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -19,7 +19,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.fileio import LmdbBackend
-from mmengine.runner import Runner
 from PIL import Image
 
 from cmid_mm.datasets import SeededIndex, UnlabelledImages
@@ -276,34 +275,8 @@ def test_a_moved_pack_is_read_where_it_is(folder: Path, packed: Path) -> None:
 
 
 @pytest.mark.parametrize('start', ['fork', pytest.param('spawn', marks=pytest.mark.slow)])
-def test_workers_do_not_change_samples(packed: Path, start: str) -> None:
-    def batches(**kwargs) -> list:
-        loader = Runner.build_dataloader(
-            {
-                'batch_size': 4,
-                'sampler': {'type': 'EpochSampler'},
-                'batch_sampler': {'type': 'GlobalBatchSampler'},
-                'dataset': {'type': 'UnlabelledImages', 'data_root': str(packed), 'pipeline': PIPELINE},
-                **kwargs,
-            },
-            seed=5,
-        )
-        loader.dataset[0]  # opens the LMDB in this process, before there are workers
-        torch.manual_seed(random.randrange(99))
-        seen = []
-        for epoch in range(2):
-            loader.batch_sampler.sampler.set_epoch(epoch)
-            for batch in loader:
-                paths = [sample.img_path for sample in batch['data_samples']]
-                assert not any('unreadable' in sample.metainfo for sample in batch['data_samples'])
-                seen.append((paths, torch.stack(batch['inputs'])))
-        return seen
-
-    here = batches(num_workers=0)
-    there = batches(num_workers=2, persistent_workers=True, multiprocessing_context=start)
-    for (paths, images), (other_paths, other_images) in zip(here, there, strict=True):
-        assert paths == other_paths
-        assert torch.equal(images, other_images)
+def test_workers_do_not_change_samples(packed: Path, start: str, same_by_workers: Callable) -> None:
+    assert same_by_workers({'data_root': str(packed), 'pipeline': PIPELINE}, start)
 
 
 def test_pickled_data_sets_hold_no_names(packed: Path) -> None:

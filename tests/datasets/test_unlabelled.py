@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
@@ -77,40 +77,16 @@ def test_all_real_images_load(data_root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('start', ['fork', pytest.param('spawn', marks=pytest.mark.slow)])
-def test_workers_do_not_change_samples(data_root: Path, tmp_path: Path, start: str) -> None:
-    def batches(**kwargs) -> list:
-        loader = Runner.build_dataloader(
-            {
-                'batch_size': 4,
-                'sampler': {'type': 'EpochSampler'},
-                'batch_sampler': {'type': 'GlobalBatchSampler'},
-                'dataset': {
-                    'type': 'UnlabelledImages',
-                    'data_root': str(data_root / 'ucmerced' / 'beach'),
-                    'pipeline': PIPELINE,
-                    'indices': 10,
-                    'cache': str(tmp_path),
-                },
-                **kwargs,
-            },
-            seed=5,
-        )
-        torch.manual_seed(random.randrange(99))
-        seen = []
-        for epoch in range(2):
-            loader.batch_sampler.sampler.set_epoch(epoch)
-            for batch in loader:
-                paths = [sample.img_path for sample in batch['data_samples']]
-                seen.append((paths, torch.stack(batch['inputs'])))
-        return seen
-
-    here = batches(num_workers=0)
-    assert len(here) == 4
-    assert not torch.equal(here[0][1], here[2][1])
-    there = batches(num_workers=2, persistent_workers=True, multiprocessing_context=start)
-    for (paths, images), (other_paths, other_images) in zip(here, there, strict=True):
-        assert paths == other_paths
-        assert torch.equal(images, other_images)
+def test_workers_do_not_change_samples(data_root: Path, tmp_path: Path, start: str, same_by_workers: Callable) -> None:
+    beach = {
+        'data_root': str(data_root / 'ucmerced' / 'beach'),
+        'pipeline': PIPELINE,
+        'indices': 10,
+        'cache': str(tmp_path),
+    }
+    batches = same_by_workers(beach, start)
+    assert len(batches) == 4
+    assert not torch.equal(batches[0][1], batches[2][1])
 
 
 # ---- seeds

@@ -10,6 +10,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
+from process_memory import forget_peak, memory_mb
+
 from cmid_mm.datasets.index_cache import EXTENSIONS, open_index
 
 NAMES_A_FOLDER = 1000
@@ -120,21 +122,15 @@ class _Growth:
     """Seconds and memory that a block takes."""
 
     def __enter__(self) -> '_Growth':
-        Path('/proc/self/clear_refs').write_text('5')  # the peak begins anew
-        self._resident, self._private = _status('status', 'VmHWM'), _status('smaps_rollup', 'Private_Dirty')
+        forget_peak()
+        self._resident, self._private = memory_mb('VmHWM'), memory_mb('Private_Dirty', 'smaps_rollup')
         self._started = time.perf_counter()
         return self
 
     def __exit__(self, *_) -> None:
         self.seconds = time.perf_counter() - self._started
-        self.peak_mb = _status('status', 'VmHWM') - self._resident
-        self.kept_mb = _status('smaps_rollup', 'Private_Dirty') - self._private
-
-
-def _status(file: str, key: str) -> float:
-    """A figure of this process in MB."""
-    lines = Path('/proc/self', file).read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f'{key}:')) / 2**10
+        self.peak_mb = memory_mb('VmHWM') - self._resident
+        self.kept_mb = memory_mb('Private_Dirty', 'smaps_rollup') - self._private
 
 
 def _in_child(function: Callable[..., dict], *arguments) -> dict:

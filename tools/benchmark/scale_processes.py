@@ -190,7 +190,7 @@ class _Bench:
     def steps(self, count: int) -> None:
         """Train, as the runner and ``TeacherHook`` do it."""
         for _ in range(count):
-            self.model.train_step(dict(self.batch, inputs=list(self.batch['inputs'])), self.wrapper)
+            self.model.train_step(self.batch, self.wrapper)
             self.inner.update_teachers()
         if self.device.type == 'cuda':
             torch.cuda.synchronize()

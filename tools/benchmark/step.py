@@ -17,7 +17,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
-from pathlib import Path
 
 # OpenMMLab prints on import which parts are missing.
 with contextlib.redirect_stdout(sys.stderr):
@@ -30,6 +29,7 @@ with contextlib.redirect_stdout(sys.stderr):
     from mmengine.runner import Runner
     from mmpretrain.registry import MODELS, TRANSFORMS
     from mmpretrain.structures import DataSample
+    from process_memory import forget_peak, memory_mb
     from random_batch import random_batch
     from result_stdout import stdout_for_the_result
     from torch import Tensor, nn
@@ -169,7 +169,7 @@ class Bench:
         draw_noise(cfg, self.batch['data_samples'])
         if self.device.type == 'cuda':  # as the loader hands it over
             self.batch['inputs'] = [view.pin_memory() for view in self.batch['inputs']]
-        views = self.model.data_preprocessor(dict(self.batch, inputs=list(self.batch['inputs'])), True)['inputs']
+        views = self.model.data_preprocessor(self.batch, True)['inputs']
         self.views = [view.contiguous(memory_format=self.model.memory_format) for view in views]
 
     def floor(self) -> None:
@@ -184,8 +184,7 @@ class Bench:
 
     def step(self, batch: dict | None = None) -> None:
         """The whole training step, as the runner and its ``TeacherHook`` do it."""
-        batch = batch or self.batch
-        self.model.train_step(dict(batch, inputs=list(batch['inputs'])), self.wrapper)
+        self.model.train_step(batch or self.batch, self.wrapper)
         self.model.update_teachers()
 
     def seconds(self, function: Callable[[], None]) -> float:
@@ -200,7 +199,7 @@ class Bench:
         if self.device.type == 'cuda':
             torch.cuda.reset_peak_memory_stats(self.device)
         else:
-            Path('/proc/self/clear_refs').write_text('5')  # the peak begins anew
+            forget_peak()
         function()
         return self._memory('VmHWM') - self.memory_before
 
@@ -208,8 +207,7 @@ class Bench:
         """Memory of the device at its peak; on CPUs a row of the process's status."""
         if self.device.type == 'cuda':
             return torch.cuda.max_memory_allocated(self.device) / 2**20
-        row = next(row for row in Path('/proc/self/status').read_text().splitlines() if row.startswith(kind))
-        return int(row.split()[1]) / 2**10
+        return memory_mb(kind)
 
     def heads_memory(self) -> float:
         """MB of the weights and buffers that the floor does not have."""

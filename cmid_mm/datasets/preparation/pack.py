@@ -65,7 +65,7 @@ def pack_images(
         read_pack(out)
     before, unreadable = _check_packed(source, out, finished)
     if not finished:
-        _pack_rest(source, out, form, unreadable, max_unreadable, workers)
+        _pack_rest(source, out, form, before + len(unreadable), unreadable, max_unreadable, workers)
         record.parts[_CONTENT] = _finish(source, out, unreadable)
         record.save()
     images, notes = _check_counts(source, out)
@@ -161,11 +161,15 @@ def _check_packed(source: FileIndex, out: Path, finished: bool) -> tuple[int, di
 
 
 def _pack_rest(
-    source: FileIndex, out: Path, form: PackForm, unreadable: dict[int, str], max_unreadable: float, workers: int
+    source: FileIndex,
+    out: Path,
+    form: PackForm,
+    first: int,
+    unreadable: dict[int, str],
+    max_unreadable: float,
+    workers: int,
 ) -> None:
-    """Pack what is not packed yet; adds to ``unreadable``."""
-    with PackStore(out) as store:
-        first = store.sources
+    """Pack the source from file number ``first`` on; adds to ``unreadable``."""
     _check_unreadable(source, out, unreadable, max_unreadable)
     rest = range(first, len(source))
     entries = stream(partial(pack_image, source=source, form=form), rest, workers, 'packing images', first, _CHUNK)

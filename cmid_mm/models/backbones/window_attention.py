@@ -32,8 +32,9 @@ class FusedWindowMSA(WindowMSA):
         bias = bias.unflatten(0, (tokens, tokens)).permute(2, 0, 1)[None]  # (1, heads, N, N)
         if mask is not None:
             bias = (bias + mask[:, None]).repeat(windows // len(mask), 1, 1, 1)
-        dropout = self.attn_drop.p if self.training else 0.0
-        out = scaled_dot_product_attention(query, key, value, bias.to(query.dtype), dropout, scale=self.scale)
+        out = scaled_dot_product_attention(
+            query, key, value, bias.to(query.dtype), dropout_p=self.attn_drop.p, scale=self.scale
+        )
         return self.proj_drop(self.proj(out.transpose(1, 2).flatten(2)))
 
 

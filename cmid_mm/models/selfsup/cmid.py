@@ -43,7 +43,7 @@ class CMID(TeacherStudent):
             raise ValueError(
                 'CMID: all three heads are None, so there is no loss; set at least one in the model config'
             )
-        self.joint_views = joint_views
+        self._together = joint_views or not mixes_samples(self.backbone)
         self.reconstruction_head = self._build_head(reconstruction_head)
         self.global_head = self._build_head(global_head)
         self.local_head = self._build_head(local_head)
@@ -67,11 +67,10 @@ class CMID(TeacherStudent):
         masks = torch.stack([sample.mask for sample in data_samples]).unbind(dim=1)
         pixel_masks = [pixel_mask(mask, view) for mask, view in zip(masks, views, strict=True)]
 
-        together = self.joint_views or not mixes_samples(self.backbone)
         seen = [fill_masked(view, pixels) for view, pixels in zip(views, pixel_masks, strict=True)]
-        student = apply_to_views(lambda view, mask: self.backbone(view, mask)[-1], seen, masks, together=together)
+        student = apply_to_views(lambda view, mask: self.backbone(view, mask)[-1], seen, masks, together=self._together)
         with torch.no_grad():
-            teacher = apply_to_views(lambda view: self.teacher(view)[-1], views, together=together)
+            teacher = apply_to_views(lambda view: self.teacher(view)[-1], views, together=self._together)
 
         losses = {}
         if self.reconstruction_head is not None:

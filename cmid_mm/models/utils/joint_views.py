@@ -42,6 +42,8 @@ def layers_on_views(layers: nn.Sequential, views: list[Tensor]) -> list[Tensor]:
     Returns:
         list[Tensor]: What the layers make of each view.
     """
+    sizes = [len(view) for view in views]
+    joint = torch.cat(views)
     for layer in layers:
-        views = apply_to_views(layer, views, together=not mixes_samples(layer))
-    return views
+        joint = torch.cat([layer(view) for view in joint.split(sizes)]) if mixes_samples(layer) else layer(joint)
+    return list(joint.split(sizes))
