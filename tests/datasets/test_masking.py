@@ -29,6 +29,21 @@ def test_other_sizes_mask_the_ceiling_of_the_ratio(cells, patch, ratio):
     assert mask.sum() == math.ceil(ratio * cells**2) * (16 // patch) ** 2
 
 
+@given(cells=st.integers(1, 7), ratio=st.floats(0, 1), size=st.sampled_from([16, 32]))
+def test_masked_cells_are_the_blocks_where_a_block_is_a_cell(cells, ratio, size):
+    positions = np.zeros((cells, cells, 2), np.float32)
+    results = BlockMask(size=size * cells, block_size=size, ratio=ratio)(dict(cell_positions=positions))
+    filled = np.zeros(cells**2, np.uint8)
+    filled[results['masked_cells']] = 1
+    assert results['masked_cells'].size == math.ceil(ratio * cells**2)
+    assert np.array_equal(results['mask'], np.kron(filled.reshape(cells, cells), np.ones((size // 4, size // 4))))
+
+
+@pytest.mark.parametrize('results', [{}, dict(cell_positions=np.zeros((14, 14, 2)))])
+def test_blocks_that_are_no_cells_are_not_listed(results):
+    assert 'masked_cells' not in BlockMask()(results)
+
+
 def test_every_call_draws_anew_and_every_block_is_masked_as_often():
     np.random.seed(0)
     generator = BlockMask()

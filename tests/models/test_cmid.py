@@ -23,11 +23,11 @@ FAMILIES = dict(
 )
 
 
-def cmid_config(family='resnet', queue_size=16, num_matches=3, with_norm=False, **kwargs):
+def cmid_config(family='resnet', queue_size=16, num_matches=3, with_norm=False, losses=None, **kwargs):
     return dict(
         type='CMID',
         backbone=FAMILIES[family],
-        reconstruction_head=dict(type='ReconstructionHead'),
+        reconstruction_head=dict(type='ReconstructionHead', **(dict(losses=losses) if losses else {})),
         global_head=dict(
             type='GlobalContrastHead',
             projector=dict(type='MoCoV2Neck', hid_channels=32, out_channels=8),
@@ -58,14 +58,25 @@ def evaluating(cfg):
     return module
 
 
-def batch(images=4, size=64, seed=0):
+def batch(images=4, size=64, seed=0, masked_cells=None):
+    """Masks drawn cell by cell or, with ``masked_cells``, that many in each view, whose places are then given too."""
     generator = torch.Generator().manual_seed(seed)
     cells = size // 32
     views = [torch.randn(images, 3, size, size, generator=generator) for _ in range(2)]
-    blocks = torch.rand(images, 2, cells, cells, generator=generator) < 0.6
-    masks = blocks.repeat_interleave(8, 2).repeat_interleave(8, 3).to(torch.uint8)
+    places = torch.rand(images, 2, cells, cells, generator=generator)
     positions = torch.rand(images, 2, cells, cells, 2, generator=generator) * size
-    return views, [DataSample(mask=m, cell_positions=p) for m, p in zip(masks, positions, strict=True)]
+    samples = [DataSample(cell_positions=position) for position in positions]
+    if masked_cells is None:
+        blocks = places < 0.6
+    else:
+        index = places.flatten(2).argsort()[..., :masked_cells].sort().values
+        blocks = torch.zeros_like(places).flatten(2).scatter(2, index, 1).view_as(places)
+        for sample, own in zip(samples, index, strict=True):
+            sample.set_data(dict(masked_cells=own))
+    masks = blocks.repeat_interleave(8, 2).repeat_interleave(8, 3).to(torch.uint8)
+    for sample, mask in zip(samples, masks, strict=True):
+        sample.set_data(dict(mask=mask))
+    return views, samples
 
 
 @pytest.mark.parametrize('family', FAMILIES)
@@ -82,6 +93,38 @@ def test_every_family_learns_from_one_batch(family):
         optimizer.step()
         model.update_teachers()
     assert totals[-1] < 0.9 * totals[0]
+
+
+@pytest.mark.parametrize('masked_cells', [0, 1, 2, 4])
+def test_decoding_masked_cells_alone_changes_nothing(masked_cells):
+    whole = build(with_norm=True).double()
+    alone = copy.deepcopy(whole)
+    views, samples = batch(masked_cells=masked_cells)
+    views = [view.double() for view in views]
+    losses = alone.loss(views, samples)
+    for sample in samples:
+        sample.pop('masked_cells')
+    expected = whole.loss(views, samples)
+    for values in (expected, losses):
+        sum(values.values()).backward()
+    for name, value in expected.items():
+        torch.testing.assert_close(losses[name], value, rtol=1e-10, atol=1e-10, msg=name)
+    for (name, own), other in zip(alone.named_parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, other.grad, rtol=1e-7, atol=1e-10, msg=name)
+
+
+def test_losses_of_a_user_see_whole_images():
+    @MODELS.register_module(force=True)
+    class MeanErrorOfTest(torch.nn.Module):
+        def forward(self, pred, target, mask):
+            assert pred.shape == target.shape == (4, 3, 64, 64)
+            assert mask.shape == (4, 1, 64, 64)
+            return ((pred - target) * mask).square().mean()
+
+    torch.manual_seed(0)
+    model = MODELS.build(cmid_config(losses=dict(own=dict(type='MeanErrorOfTest'))))
+    model.set_max_steps(100)
+    assert set(model.loss(*batch(masked_cells=2))) == {'loss_own', 'loss_global', 'loss_local'}
 
 
 @pytest.mark.parametrize('family', FAMILIES)
@@ -311,19 +354,21 @@ def one_step(model, data):
     return counter
 
 
-def test_one_transform_a_view_and_no_copy_of_the_queue():
+@pytest.mark.parametrize('masked_cells', [None, 2])
+def test_one_transform_a_view_and_no_copy_of_the_queue(masked_cells):
     model = build(queue_size=50_000)
-    counter = one_step(model, batch())
+    counter = one_step(model, batch(masked_cells=masked_cells))
     # One for the loss and one for its gradient.
     assert counter.counts['_fft_r2c'] + counter.counts['_fft_c2c'] == 2 * 2
     queue = model.global_head.queue.keys.numel()
     assert max(counter.largest[name] for name in ('clone', 'copy_', '_to_copy', 'cat')) < queue
 
 
+@pytest.mark.parametrize('masked_cells', [None, 2])
 @pytest.mark.parametrize('family', FAMILIES)
-def test_the_host_never_looks_at_the_device(family):
+def test_the_host_never_looks_at_the_device(family, masked_cells):
     # Tensors of the meta device have no values: to look at one, as a synchronisation would, raises an error.
-    views, samples = batch()
+    views, samples = batch(masked_cells=masked_cells)
     model = build(family=family, queue_size=64).to('meta')
     counter = one_step(model, ([view.to('meta') for view in views], [sample.to('meta') for sample in samples]))
     assert counter.counts['_local_scalar_dense'] == 0

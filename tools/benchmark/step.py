@@ -35,6 +35,7 @@ with contextlib.redirect_stdout(sys.stderr):
     from torch import Tensor, nn
 
     from cmid_mm.models.heads import local_head
+    from cmid_mm.models.utils import MaskedCells
     from cmid_mm.visualization.report import environment
 
 PARTS = ('student', 'teacher', 'heads', 'losses', 'matching', 'optimizer', 'averaging', 'other')
@@ -96,17 +97,18 @@ def watch(model: nn.Module, wrapper: OptimWrapper, clock: PartClock) -> None:
         if isinstance(value, Tensor) and value.requires_grad:
             value.register_hook(lambda _: clock.go_on_as(part))
 
-    def watch_loss(loss: nn.Module) -> None:
-        forward = clock.timed('losses', loss.forward)
+    def watch_loss(loss: nn.Module, call: str) -> None:
+        function = clock.timed('losses', getattr(loss, call))
 
-        def _forward(*args, **kwargs):
+        def _loss(*args, **kwargs):
             for value in (*args, *kwargs.values()):
-                when_gradient_comes(value, 'heads')
-            value = forward(*args, **kwargs)
+                for part in vars(value).values() if isinstance(value, MaskedCells) else (value,):
+                    when_gradient_comes(part, 'heads')
+            value = function(*args, **kwargs)
             when_gradient_comes(value, 'losses')
             return value
 
-        loss.forward = _forward
+        setattr(loss, call, _loss)
 
     def watch_student(student: nn.Module) -> None:
         forward = clock.timed('student', student.forward)
@@ -125,7 +127,8 @@ def watch(model: nn.Module, wrapper: OptimWrapper, clock: PartClock) -> None:
             head.loss = clock.timed('heads', head.loss)
             for module in head.modules():
                 if type(module).__name__.endswith('Loss'):
-                    watch_loss(module)
+                    for call in {'forward', 'of_cells'} & set(dir(module)):
+                        watch_loss(module, call)
     local_head.match_cells = clock.timed('matching', local_head.match_cells)
     wrapper.backward = clock.timed('losses', wrapper.backward)
     wrapper.step = clock.timed('optimizer', wrapper.step)

@@ -13,7 +13,8 @@ class BlockMask(SimMIMMaskGenerator):
     errors that say what to do, and one byte a value instead of eight on the way to the model. At
     the defaults 30 of 49 blocks are masked.
 
-    **Added Keys:** mask, uint8 (size / patch_size, size / patch_size), 1 = masked.
+    **Added Keys:** mask, uint8 (size / patch_size, size / patch_size), 1 = masked; masked_cells, int64 (n, ), the
+    row-major places of the masked blocks, if ``cell_positions`` are there and each cell is one block.
 
     Args:
         size (int): Side of the view in pixels. Defaults to 224.
@@ -42,7 +43,9 @@ class BlockMask(SimMIMMaskGenerator):
         )
 
     def transform(self, results: dict) -> dict:
-        """Add ``mask``."""
+        """Add ``mask`` and, where they exist, ``masked_cells``."""
         results = super().transform(results)
-        results['mask'] = results['mask'].astype(np.uint8)
+        mask = results['mask'] = results['mask'].astype(np.uint8)
+        if 'cell_positions' in results and results['cell_positions'].shape[:2] == (self.rand_size, self.rand_size):
+            results['masked_cells'] = np.flatnonzero(mask[:: self.scale, :: self.scale])
         return results

@@ -261,8 +261,8 @@ class TwoViews(BaseTransform):
     **Required Keys:** img. **Modified Keys:** img, a list with one tensor (C, H, W) a view; img_shape,
     of the first.
     **Added Keys**, where the views yield them: cell_positions, float32 tensor (views, N, N, 2);
-    mask, uint8 tensor (views, h, w); noise, float64 tensor (views, operations, 3). They are tensors
-    because ``PackInputs`` packs algorithm keys as they are.
+    mask, uint8 tensor (views, h, w); masked_cells, int64 tensor (views, n); noise, float64 tensor (views,
+    operations, 3). They are tensors because ``PackInputs`` packs algorithm keys as they are.
 
     Args:
         views (Sequence[Sequence[dict | Callable]]): One pipeline for each view.
@@ -272,7 +272,7 @@ class TwoViews(BaseTransform):
             differ.
     """
 
-    GATHERED_KEYS = ('cell_positions', 'mask', 'noise')
+    GATHERED_KEYS = ('cell_positions', 'mask', 'masked_cells', 'noise')
 
     def __init__(self, views: Sequence[Sequence[dict | Callable]]) -> None:
         if not views:

@@ -5,13 +5,7 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from ..utils import make_teacher, match_cells
-
-
-def gather_cells(feature: Tensor, index: Tensor) -> Tensor:
-    """Take cells ``(B, M, C)`` by their row-major index ``(B, M)`` from a map ``(B, C, h, w)``."""
-    cells = feature.flatten(2).transpose(1, 2)
-    return cells.gather(1, index.unsqueeze(-1).expand(-1, -1, cells.shape[-1]))
+from ..utils import cells_of_map, make_teacher, match_cells, take_cells
 
 
 @MODELS.register_module()
@@ -71,8 +65,8 @@ class LocalDistillationHead(BaseModule):
         cells, targets = [], []
         for own, other in ((0, 1), (1, 0)):
             index, nearest = match_cells(positions[own], positions[other], num_matches)
-            cells.append(gather_cells(student[own], index))
-            targets.append(gather_cells(teacher[other], nearest))
+            cells.append(take_cells(cells_of_map(student[own]), index))
+            targets.append(take_cells(cells_of_map(teacher[other]), nearest))
         cells = self.projector.forward_views(cells)
         with torch.no_grad():
             targets = self.teacher_projector.forward_views(targets)

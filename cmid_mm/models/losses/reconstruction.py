@@ -5,7 +5,7 @@ from mmengine.dist import all_reduce, get_world_size
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from ..utils import full_precision, no_autocast
+from ..utils import MaskedCells, full_precision, no_autocast
 
 
 def focal_l1(pred: Tensor, target: Tensor, alpha: float = 0.2, gamma: float = 1.0) -> Tensor:
@@ -51,6 +51,14 @@ class FocalL1Loss(nn.Module):
             error = focal_l1(pred, target, self.alpha, self.gamma) * mask
             return self.loss_weight * error.sum() / (mask.sum() + 1e-5) / pred.shape[1]
 
+    def of_cells(self, cells: MaskedCells) -> Tensor:
+        """Compute the same from the masked cells of a view."""
+        with no_autocast(cells.pred):
+            pred, target = full_precision(cells.pred, cells.target)
+            error = focal_l1(pred, target, self.alpha, self.gamma).sum()
+            channels = cells.image.shape[0]
+            return self.loss_weight * error / (target.numel() / channels + 1e-5) / channels
+
 
 @MODELS.register_module()
 class FocalFrequencyLoss(nn.Module):
@@ -95,15 +103,29 @@ class FocalFrequencyLoss(nn.Module):
             pred, target, mask = full_precision(pred, target, mask)
             share = mask + self.unmasked_weight * (1 - mask)
             mixed = pred * share + (pred.detach() + target) / 2 * (1 - share)
-            difference = (mixed - target).mean(dim=0)
-            if self.across_processes and get_world_size() > 1:
-                # Every process computes the same loss of the same mean, so the gradient need not be exchanged too.
-                mean = difference.detach().clone()
-                all_reduce(mean, op='mean')
-                difference = mean + (difference - difference.detach())
-            spectrum = torch.view_as_real(torch.fft.fft2(difference, norm='ortho'))
-            distance = spectrum.square().sum(dim=-1)
-            with torch.no_grad():
-                weight = torch.log1p(distance.sqrt())
-                weight = (weight / weight.max()).nan_to_num(nan=0.0).clamp(0, 1)
-            return self.loss_weight * (weight * distance).mean()
+            return self._of_difference((mixed - target).mean(dim=0))
+
+    def of_cells(self, cells: MaskedCells) -> Tensor:
+        """Compute the same from the masked cells of a view and the average of the others."""
+        with no_autocast(cells.pred):
+            pred, target, unmasked, image = full_precision(cells.pred, cells.target, cells.unmasked_pred, cells.image)
+            # In masked cells the mixture is the reconstruction; elsewhere, r - x counts as below (see `forward`).
+            value = (1 + self.unmasked_weight) / 2 * unmasked.detach()
+            gradient = self.unmasked_weight * (unmasked - unmasked.detach())
+            visible = image - cells.mean_image(target)
+            difference = cells.mean_image(pred - target, value + gradient)
+            return self._of_difference(difference - (1 + self.unmasked_weight) / 2 * visible)
+
+    def _of_difference(self, difference: Tensor) -> Tensor:
+        """The loss of the mean difference ``(C, H, W)`` of mixture and image in this process."""
+        if self.across_processes and get_world_size() > 1:
+            # Every process computes the same loss of the same mean, so the gradient need not be exchanged too.
+            mean = difference.detach().clone()
+            all_reduce(mean, op='mean')
+            difference = mean + (difference - difference.detach())
+        spectrum = torch.view_as_real(torch.fft.fft2(difference, norm='ortho'))
+        distance = spectrum.square().sum(dim=-1)
+        with torch.no_grad():
+            weight = torch.log1p(distance.sqrt())
+            weight = (weight / weight.max()).nan_to_num(nan=0.0).clamp(0, 1)
+        return self.loss_weight * (weight * distance).mean()

@@ -57,7 +57,8 @@ class CMID(TeacherStudent):
         Args:
             inputs (list[Tensor]): The two views ``(B, 3, H, W)``, normalised and unmasked.
             data_samples (list[DataSample]): Each with ``mask`` ``(2, H / 4, W / 4)``, 1 = masked, and
-                ``cell_positions`` ``(2, H / 32, W / 32, 2)``.
+                ``cell_positions`` ``(2, H / 32, W / 32, 2)``; with ``masked_cells`` ``(2, n)`` if the mask is made of
+                whole cells (:class:`BlockMask`).
 
         Returns:
             dict[str, Tensor]: ``loss_spatial``, ``loss_frequency``, ``loss_global`` and ``loss_local``.
@@ -74,7 +75,10 @@ class CMID(TeacherStudent):
 
         losses = {}
         if self.reconstruction_head is not None:
-            losses |= self.reconstruction_head.loss(student, views, pixel_masks)
+            masked_cells = None
+            if 'masked_cells' in data_samples[0]:
+                masked_cells = torch.stack([sample.masked_cells for sample in data_samples]).unbind(dim=1)
+            losses |= self.reconstruction_head.loss(student, views, pixel_masks, masked_cells)
         if self.global_head is not None:
             losses |= self.global_head.loss(student, teacher)
         if self.local_head is not None:

@@ -1,5 +1,6 @@
-"""Parts that algorithms share: teacher, queue, masks, matching."""
+"""Parts that algorithms share: teacher, queue, masks, cells, matching."""
 
+from .cells import MaskedCells, cells_of_image, cells_of_map, take_cells
 from .joint_views import apply_to_views, layers_on_views, mixes_samples
 from .masking import fill_masked, pixel_mask
 from .matching import match_cells
@@ -9,8 +10,11 @@ from .teacher import average_parameters, copy_student, cosine_momentum, make_tea
 
 __all__ = [
     'KeyQueue',
+    'MaskedCells',
     'apply_to_views',
     'average_parameters',
+    'cells_of_image',
+    'cells_of_map',
     'copy_student',
     'cosine_momentum',
     'fill_masked',
@@ -21,4 +25,5 @@ __all__ = [
     'mixes_samples',
     'no_autocast',
     'pixel_mask',
+    'take_cells',
 ]

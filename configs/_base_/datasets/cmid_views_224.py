@@ -16,7 +16,7 @@ photometric_noise = [
 train_pipeline = [
     dict(type='LoadAerialImage', crop_size=size, min_area=0.3),
     dict(type='TwoViews', views=[crop_and_mask, [*crop_and_mask, *photometric_noise]]),
-    dict(type='PackInputs', algorithm_keys=('mask', 'cell_positions')),
+    dict(type='PackInputs', algorithm_keys=('mask', 'masked_cells', 'cell_positions')),
 ]
 train_dataloader = dict(
     batch_size=32,

@@ -10,6 +10,6 @@ train_pipeline = [
             [*_base_.crop_and_mask, dict(type='DrawPhotometricNoise', steps=_base_.photometric_noise)],
         ],
     ),
-    dict(type='PackInputs', algorithm_keys=('mask', 'cell_positions', 'noise')),
+    dict(type='PackInputs', algorithm_keys=('mask', 'masked_cells', 'cell_positions', 'noise')),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
