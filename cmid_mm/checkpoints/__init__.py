@@ -1,7 +1,17 @@
-"""Checkpoints: load them safely, take backbones out of them."""
+"""Checkpoints: load them safely, take backbones out of them, convert those of other projects."""
 
+from .convert import Conversion, convert_checkpoint
 from .extract import extract_backbone
 from .loading import CheckpointError, load_checkpoint
 from .pretrained import load_strictly
+from .training_state import convert_training_state
 
-__all__ = ['CheckpointError', 'extract_backbone', 'load_checkpoint', 'load_strictly']
+__all__ = [
+    'CheckpointError',
+    'Conversion',
+    'convert_checkpoint',
+    'convert_training_state',
+    'extract_backbone',
+    'load_checkpoint',
+    'load_strictly',
+]

@@ -1,23 +1,21 @@
 """Take a backbone out of a training checkpoint, in the form that every task loads."""
 
-import json
 import os
 from pathlib import Path
 
 import torch
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cmid_mm.models.backbones import MaskedBackbone
-from cmid_mm.version import __version__
 
-from .config_text import parse_config_text
+from .config_text import parse_config_text, pixels_of_config
 from .loading import CheckpointError, load_checkpoint
+from .plain_forms import PlainForm, plain_form
+from .writing import check_format, write_weights
 
 ROLES = dict(student='backbone.', teacher='teacher.')
-FORMATS = ('.pth', '.safetensors')
 
 
 def extract_backbone(
@@ -28,8 +26,8 @@ def extract_backbone(
 ) -> Path:
     """Write the backbone of a training checkpoint, after checking that it loads and computes the same.
 
-    The file's keys are those of mmpretrain's plain class (``ResNet`` for ``MaskedResNet``), without a prefix, so
-    that ``init_cfg=dict(type='Pretrained', checkpoint=...)`` of a backbone loads it as it is.
+    The file's keys are those of mmpretrain's plain class (``ResNet`` for ``MaskedResNet`` or ``SparseResNet``), without
+    a prefix, so that ``init_cfg=dict(type='Pretrained', checkpoint=...)`` of a backbone loads it as it is.
 
     Args:
         checkpoint (str or PathLike): What ``tools/train.py`` wrote, with its config inside.
@@ -45,11 +43,9 @@ def extract_backbone(
         CheckpointError: If the checkpoint holds no config or no such backbone, does not load strictly into the
             plain class, or gives other features there.
     """
-    out = Path(out)
     if role not in ROLES:
         raise ValueError(f'role={role!r} is not one of {tuple(ROLES)}')
-    if out.suffix not in FORMATS:
-        raise ValueError(f'{out} does not end in one of {FORMATS}; name the file to write accordingly')
+    out = check_format(out)
     loaded = load_checkpoint(checkpoint)
     meta = loaded.get('meta', {})
     if 'cfg' not in meta or 'state_dict' not in loaded:
@@ -57,25 +53,22 @@ def extract_backbone(
             f'{checkpoint} is no training checkpoint: it has no config and state_dict; '
             'give the epoch_*.pth or iter_*.pth file that tools/train.py wrote'
         )
-    trained_cfg = parse_config_text(meta['cfg'])['model']['backbone']
+    cfg = parse_config_text(meta['cfg'])
+    backbone = cfg['model']['backbone']
     trained = _state_of(loaded['state_dict'], ROLES[role], checkpoint)
-    plain_cfg, plain = _plain(trained_cfg, trained, checkpoint)
-    _verify(trained_cfg, trained, plain_cfg, plain, image_size, checkpoint)
+    form = plain_form(_class_of(backbone, checkpoint), backbone)
+    plain = {name: value for name, value in trained.items() if name not in form.tensors}
+    _verify(form, trained, plain, image_size, checkpoint)
 
-    out.parent.mkdir(parents=True, exist_ok=True)
     facts = dict(
-        backbone=plain_cfg,
+        backbone=form.plain,
         role=role,
         epoch=meta.get('epoch'),
         iter=meta.get('iter'),
         experiment=meta.get('experiment_name'),
-        cmid_mm_version=__version__,
+        **pixels_of_config(cfg),
     )
-    if out.suffix == '.safetensors':
-        contiguous = {name: tensor.contiguous() for name, tensor in plain.items()}
-        save_file(contiguous, out, metadata={name: json.dumps(value) for name, value in facts.items()})
-    else:
-        torch.save(dict(state_dict=plain, meta=facts), out)
+    write_weights(out, plain, facts)
     return out
 
 
@@ -87,35 +80,28 @@ def _state_of(state_dict: dict[str, Tensor], prefix: str, checkpoint: str | os.P
     return state
 
 
-def _plain(
-    trained_cfg: dict, trained: dict[str, Tensor], checkpoint: str | os.PathLike
-) -> tuple[dict, dict[str, Tensor]]:
-    """The config and state of the plain class behind a masked one; both unchanged if it is plain already."""
+def _class_of(cfg: dict, checkpoint: str | os.PathLike) -> type[nn.Module]:
     init_default_scope('mmpretrain')
-    masked = MODELS.get(trained_cfg['type'])
-    if masked is None:
+    cls = MODELS.get(cfg['type'])
+    if cls is None:
         raise CheckpointError(
-            f'{checkpoint} was trained with the backbone {trained_cfg["type"]!r}, which is not registered; '
+            f'{checkpoint} was trained with the backbone {cfg["type"]!r}, which is not registered; '
             'import the package that registers it'
         )
-    if not issubclass(masked, MaskedBackbone):
-        return dict(trained_cfg), trained
-    plain = {name: value for name, value in trained.items() if name != 'mask_token'}
-    return masked.plain_config(trained_cfg), plain
+    return cls
 
 
 @torch.no_grad()
 def _verify(
-    trained_cfg: dict,
+    form: PlainForm,
     trained: dict[str, Tensor],
-    plain_cfg: dict,
     plain: dict[str, Tensor],
     image_size: int,
     checkpoint: str | os.PathLike,
 ) -> None:
     image = torch.randn(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
-    features = []
-    for cfg, state in ((trained_cfg, trained), (plain_cfg, plain)):
+    outputs = []
+    for cfg, state, features in ((form.trained, trained, form.features), (form.plain, plain, nn.Module.__call__)):
         backbone: nn.Module = MODELS.build(dict(cfg))
         if isinstance(backbone, MaskedBackbone) and 'mask_token' not in state:
             backbone.forget_mask_token()
@@ -124,10 +110,10 @@ def _verify(
         except RuntimeError as error:
             raise CheckpointError(f'{checkpoint}: its weights do not fit {cfg}: {error}') from error
         backbone.eval()
-        features.append(backbone(image))
-    for ours, theirs in zip(*features, strict=True):
+        outputs.append(features(backbone, image))
+    for ours, theirs in zip(*outputs, strict=True):
         if not torch.equal(ours, theirs):
             raise CheckpointError(
-                f'{checkpoint}: {plain_cfg["type"]} computes other features than {trained_cfg["type"]} from the same '
+                f'{checkpoint}: {form.plain["type"]} computes other features than {form.trained["type"]} from the same '
                 'weights; the backbone config in the checkpoint does not describe what was trained'
             )

@@ -1,16 +1,18 @@
 """Load checkpoints without running what is in them."""
 
+import json
 import os
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import CheckpointLoader
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 
 ALLOW_PICKLE = 'CMID_MM_ALLOW_PICKLE'
 
@@ -26,56 +28,84 @@ def _method_of_history(owner: type, name: str) -> Callable:
     return getattr(HistoryBuffer, name)
 
 
-# What mmengine's own training checkpoints hold besides tensors: logged values in history buffers.
+# What training checkpoints hold besides tensors: logged values in history buffers (mmengine), arguments (MAE).
 SAFE_GLOBALS = [
     HistoryBuffer,
     (_method_of_history, 'builtins.getattr'),
+    Namespace,
     np._core.multiarray._reconstruct,
     np._core.multiarray.scalar,
+    # Their names in files that were written with numpy 1.
+    (np._core.multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
+    (np._core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
     np.ndarray,
     np.dtype,
     *(type(np.dtype(name)) for name in ('float32', 'float64', 'int32', 'int64', 'uint32', 'bool')),
 ]
 
 
-def load_checkpoint(path: str | os.PathLike, map_location: str | torch.device | None = 'cpu') -> dict:
+def load_checkpoint(
+    path: str | os.PathLike, map_location: str | torch.device | None = 'cpu', trusted: bool = False
+) -> dict:
     """Load a ``.pth`` file with ``weights_only=True``, or a ``.safetensors`` file.
 
-    A file that needs full pickle, which can run any code, is refused unless the environment variable
+    A file that needs full pickle, which can run any code, is refused unless the caller or the environment variable
     ``CMID_MM_ALLOW_PICKLE=1`` says that its origin is trusted.
 
     Args:
         path (str or PathLike): A local file.
         map_location (str or torch.device, optional): As in ``torch.load``. Defaults to ``'cpu'``.
+        trusted (bool): Let the file run code, as ``CMID_MM_ALLOW_PICKLE=1`` does. Defaults to False.
 
     Returns:
-        dict: The checkpoint; of a ``.safetensors`` file ``dict(state_dict=...)``.
+        dict: The checkpoint; of a ``.safetensors`` file ``dict(state_dict=..., meta=...)``.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If the file is damaged, or needs pickle.
+        CheckpointError: If the file is damaged, or needs pickle or a package that is not installed.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'{path} is no checkpoint file; check the path')
     if path.suffix == '.safetensors':
-        try:
-            return dict(state_dict=load_file(path, device=str(map_location or 'cpu')))
-        except SafetensorError as error:
-            raise CheckpointError(f'{path} is damaged ({error}); copy or write it again') from error
-    if os.environ.get(ALLOW_PICKLE) == '1':
-        return torch.load(path, map_location=map_location, weights_only=False)  # asked for by name
+        return _load_safetensors(path, str(map_location or 'cpu'))
+    trusted = trusted or os.environ.get(ALLOW_PICKLE) == '1'
     try:
+        if trusted:
+            return torch.load(path, map_location=map_location, weights_only=False)  # asked for by name
         with torch.serialization.safe_globals(SAFE_GLOBALS):
             return torch.load(path, map_location=map_location, weights_only=True)
+    except (ImportError, AttributeError) as error:
+        raise CheckpointError(
+            f'{path} holds objects of a package that is not installed, or not in that version ({error}); install it'
+        ) from error
     except UnpicklingError as error:
+        if trusted:
+            raise CheckpointError(f'{path} is damaged ({error}); copy or write it again') from error
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f'{path} holds more than weights ({reason}), which could run code on loading; '
-            f'set {ALLOW_PICKLE}=1 if you trust its origin'
+            f'set {ALLOW_PICKLE}=1 if you trust its origin (tools/convert_checkpoint.py: --trust-checkpoint)'
         ) from error
     except (RuntimeError, EOFError) as error:
         raise CheckpointError(f'{path} is damaged ({error}); copy or write it again') from error
+
+
+def _load_safetensors(path: Path, device: str) -> dict:
+    try:
+        with safe_open(path, framework='pt', device=device) as file:
+            facts = {name: _parsed(text) for name, text in (file.metadata() or {}).items()}
+            return dict(state_dict={name: file.get_tensor(name) for name in file.keys()}, meta=facts)  # noqa: SIM118
+    except SafetensorError as error:
+        raise CheckpointError(f'{path} is damaged ({error}); copy or write it again') from error
+
+
+def _parsed(text: str) -> Any:
+    """The value of a fact that this package wrote; of another's metadata the text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 @CheckpointLoader.register_scheme(prefixes='', force=True)

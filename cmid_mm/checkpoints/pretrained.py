@@ -129,6 +129,7 @@ def _likely_reason(module: str, own: dict, state: dict, taken: dict, checkpoint:
         return f'it was trained with another architecture{said}; make the depth, width and stages of both the same'
     begin = Counter(name.split('.')[0] + '.' for name in taken).most_common(1)[0][0]
     return (
-        f"its keys begin with {begin!r}, as another method's or library's do; convert it to the names of {module}, "
-        f'which begin with {next(iter(own)).split(".")[0] + "."!r}, or give the prefix in init_cfg'
+        f"its keys begin with {begin!r}, as another method's or library's do, those of {module} with "
+        f'{next(iter(own)).split(".")[0] + "."!r}; run tools/convert_checkpoint.py {path} OUT and give OUT, or correct '
+        'the prefix in init_cfg'
     )

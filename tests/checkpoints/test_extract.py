@@ -52,6 +52,8 @@ def test_facts_travel_with_the_weights(trained, tmp_path):
     meta = load_checkpoint(out)['meta']
     assert meta['backbone']['type'] == 'mmpretrain.ResNet'
     assert (meta['role'], meta['epoch']) == ('student', 2)
+    assert meta['normalisation'] == dict(mean=[86.18235, 91.9275, 85.374], std=[34.6545, 34.476, 35.8785])
+    assert meta['channel_order'] == 'RGB'
     backbone = MODELS.build(meta['backbone'])
     mmengine_load(backbone, str(out), strict=True)
 

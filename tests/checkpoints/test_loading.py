@@ -1,6 +1,8 @@
 """Checkpoints load without running what is in them, or not at all."""
 
 import pickle
+import zipfile
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -65,10 +67,32 @@ def test_what_mmengine_saves_loads(tmp_path):
     assert loaded['value'] == 3
 
 
+def test_what_mae_and_numpy_1_save_loads(tmp_path):
+    """Arguments, and numpy's objects under the names that they had before numpy 2."""
+    torch.save(dict(args=Namespace(mask_ratio=0.75), value=np.float64(3), array=np.arange(3)), tmp_path / 'new.pth')
+    with zipfile.ZipFile(tmp_path / 'new.pth') as new, zipfile.ZipFile(tmp_path / 'old.pth', 'w') as old:
+        for name in new.namelist():
+            old.writestr(name, new.read(name).replace(b'numpy._core.', b'numpy.core.'))
+    for name in ('new.pth', 'old.pth'):
+        loaded = load_checkpoint(tmp_path / name)
+        assert (loaded['args'].mask_ratio, loaded['value'], loaded['array'].tolist()) == (0.75, 3, [0, 1, 2])
+
+
+def test_a_trusted_file_of_a_missing_package_is_named(tmp_path):
+    torch.save(dict(state_dict={}, callbacks=Trap(tmp_path)), tmp_path / 'a.pth')
+    with zipfile.ZipFile(tmp_path / 'a.pth') as file, zipfile.ZipFile(tmp_path / 'b.pth', 'w') as changed:
+        for name in file.namelist():
+            changed.writestr(name, file.read(name).replace(b'cpathlib\n', b'clightning_0\n'))
+    with pytest.raises(CheckpointError, match=r"b.pth holds objects of a package that is not installed.*'lightning_0'"):
+        load_checkpoint(tmp_path / 'b.pth', trusted=True)
+
+
 def test_safetensors(tmp_path):
     weight = torch.randn(2, 3)
-    save_file(dict(weight=weight), tmp_path / 'a.safetensors')
-    assert torch.equal(_load_checkpoint(str(tmp_path / 'a.safetensors'))['state_dict']['weight'], weight)
+    save_file(dict(weight=weight), tmp_path / 'a.safetensors', metadata=dict(format='pt', epoch='3'))
+    loaded = _load_checkpoint(str(tmp_path / 'a.safetensors'))
+    assert torch.equal(loaded['state_dict']['weight'], weight)
+    assert loaded['meta'] == dict(format='pt', epoch=3)
 
 
 @pytest.mark.parametrize('name', ['a.pth', 'a.safetensors'])

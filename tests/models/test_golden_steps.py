@@ -1,6 +1,9 @@
-"""One whole training step gives the authors' losses, gradients, queue, centre and teacher, in float64."""
+"""One whole training step, from a converted file of theirs, gives the authors' losses, gradients, queue, centre and
+teacher, in float64.
+"""
 
 import re
+from tempfile import TemporaryDirectory
 from zlib import crc32
 
 import numpy as np
@@ -9,6 +12,9 @@ import torch
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
+from cmid_mm.checkpoints import convert_training_state, load_checkpoint
+from cmid_mm.checkpoints.key_rules import CMID_TRAINING_RENAMES
+from cmid_mm.checkpoints.layouts import rename
 from cmid_mm.models.utils import average_parameters
 
 TOLERANCE = 1e-6
@@ -16,39 +22,11 @@ BACKBONES = dict(
     resnet50=dict(type='MaskedResNet', depth=50),
     swinb=dict(type='MaskedSwinTransformer', arch='base', drop_path_rate=0.0),
 )
-NETWORKS = {
-    'backbone': 'online_encoder.model',
-    'teacher': 'branch_encoder',
-    'reconstruction_head.decoder.0': 'mim2org.decoder_pred.0',
-    'global_head.projector': 'online_projector',
-    'global_head.teacher_projector': 'branch_projector',
-    'local_head.projector': 'class_projector',
-    'local_head.teacher_projector': 'branch_class_projector',
-}
-EXACT = {
-    'backbone.mask_token': 'online_encoder.mask_token',
-    'global_head.queue.keys': 'queue',
-    'global_head.queue.pointer': 'queue_ptr',
-    'local_head.loss_module.center': 'class_loss.center',
-}
 
 
-def their_name(name):
-    """The authors' name of one of our tensors; None for what only we count."""
-    if name in EXACT:
-        return EXACT[name]
-    ours = max((prefix for prefix in NETWORKS if name.startswith(f'{prefix}.')), key=len, default=None)
-    if ours is None:
-        return None
-    rest = name.removeprefix(f'{ours}.')
-    if 'projector' in ours:
-        rest = (
-            {'mlp.2.weight': 'layer.0.3.weight', 'mlp.2.bias': 'layer.0.3.bias'}.get(rest, rest)
-            if ('global' in ours)
-            else rest.replace('prototypes.weight', 'last_layer.weight_v')
-        )
-        rest = re.sub(r'^mlp\.0\.', 'layer.0.0.', rest) if 'global' in ours else rest
-    return f'{NETWORKS[ours]}.{rest}'
+def named_as_theirs(names):
+    """The authors' name of each of our tensors."""
+    return {ours: name for name in names for ours in rename({name: None}, CMID_TRAINING_RENAMES, '')}
 
 
 def rule(name, shape):
@@ -69,11 +47,21 @@ def rule(name, shape):
     return x.astype(np.float32).astype(np.float64)
 
 
+def official_state(golden):
+    """The authors' state dict."""
+    state = {}
+    for name, shape in zip(map(str, golden['state_names']), golden['state_shapes'], strict=True):
+        value = torch.from_numpy(np.asarray(rule(name, tuple(map(int, re.findall(r'\d+', str(shape)))))))
+        state[name] = value.long() if name.endswith(('num_batches_tracked', 'queue_ptr')) else value.float()
+    return state
+
+
 def build(network, golden):
-    shapes = {
-        str(name): tuple(map(int, re.findall(r'\d+', str(shape))))
-        for name, shape in zip(golden['state_names'], golden['state_shapes'], strict=True)
-    }
+    official = official_state(golden)
+    with TemporaryDirectory() as folder:
+        torch.save(dict(model=official), f'{folder}/official.pth')
+        convert_training_state(f'{folder}/official.pth', f'{folder}/ours.pth')
+        converted = load_checkpoint(f'{folder}/ours.pth')
     model = MODELS.build(
         dict(
             type='CMID',
@@ -82,7 +70,7 @@ def build(network, golden):
             global_head=dict(
                 type='GlobalContrastHead',
                 projector=dict(type='MoCoV2Neck', hid_channels=2048, out_channels=256),
-                queue_size=shapes['queue'][1],
+                queue_size=official['queue'].shape[1],
             ),
             local_head=dict(
                 type='LocalDistillationHead',
@@ -90,23 +78,15 @@ def build(network, golden):
                 num_matches=int(golden['num_matches']),
             ),
         )
-    ).double()
-    state, used = model.state_dict(), set()
-    for name, value in state.items():
-        theirs = their_name(name)
-        if theirs is None or theirs.endswith('relative_position_index'):
-            continue
-        used.add(theirs)
-        state[name] = torch.from_numpy(np.asarray(rule(theirs, shapes[theirs]))).reshape(value.shape).to(value.dtype)
-    left = {n for n in shapes if n not in used and not n.endswith(('weight_g', 'relative_position_index'))}
-    assert not left, f'tensors of the authors that ours lack: {sorted(left)}'
-    model.load_state_dict(state)
+    )
+    model.load_state_dict(converted['state_dict'])
+    model.double()
     model.set_max_steps(1000)
     model.set_epoch(int(golden['local_epoch']))
     return model.train()
 
 
-def inputs(golden):
+def inputs(golden, masked_cells):
     views = [torch.from_numpy(golden[name]).double() for name in ('image', 'view')]
     masks = np.stack([golden['mask_image'], golden['mask_view']], axis=1)
     grids = np.stack([golden['grid_image'], golden['grid_view']], axis=1)
@@ -114,9 +94,15 @@ def inputs(golden):
         DataSample(mask=torch.from_numpy(mask), cell_positions=torch.from_numpy(grid))
         for mask, grid in zip(masks, grids, strict=True)
     ]
+    if masked_cells:  # their masks are made of whole cells
+        for sample in samples:
+            sample.set_data(
+                dict(masked_cells=torch.stack([m[::8, ::8].flatten().nonzero()[:, 0] for m in sample.mask]))
+            )
     return views, samples
 
 
+@pytest.mark.parametrize('masked_cells', [True, False])
 @pytest.mark.parametrize(
     ('network', 'size'),
     [
@@ -125,11 +111,11 @@ def inputs(golden):
         pytest.param('swinb', 224, marks=pytest.mark.slow),
     ],
 )
-def test_whole_step(golden_root, network, size):
+def test_whole_step(golden_root, network, size, masked_cells):
     with np.load(golden_root / f'step_{network}_{size}.npz') as arrays:
         golden = dict(arrays)
     model = build(network, golden)
-    losses = model.loss(*inputs(golden))
+    losses = model.loss(*inputs(golden, masked_cells))
     total = sum(losses.values())
     total.backward()
 
@@ -143,7 +129,8 @@ def test_whole_step(golden_root, network, size):
     close(total, golden['total_loss'])
 
     checked = 0
-    gradients = {their_name(name): p.grad for name, p in model.named_parameters() if p.grad is not None}
+    their_names = named_as_theirs(map(str, golden['state_names']))
+    gradients = {their_names[name]: p.grad for name, p in model.named_parameters() if p.grad is not None}
     for key in golden:
         if key.startswith('gradnorm_') and key != 'gradnorm_all_student_encoder':
             close(gradients[key.removeprefix('gradnorm_')].norm(), golden[key])
