@@ -1,0 +1,92 @@
+"""mmpretrain's algorithms, too, go on as if they had never stopped: targets, queues, schedules, prototypes."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from cmid_mm.checkpoints import load_checkpoint
+
+RESNET = {
+    'model.backbone.stem_channels': 8,
+    'model.backbone.base_channels': 8,
+    'model.neck.in_channels': 64,
+    'model.neck.hid_channels': 16,
+}
+SMALL = {
+    'byol_r18': RESNET | {'model.head.predictor.hid_channels': 16},
+    'mocov2_r18': RESNET | {'model.queue_len': 16},
+    'densecl_r18': RESNET | {'model.queue_len': 16},
+    'swav_r18': RESNET | {'model.head.loss.num_prototypes': 8, 'custom_hooks.3.queue_length': 8},
+    # Its weight decay has a schedule, and its masks are drawn by the model.
+    'spark_r18': {
+        'model.backbone.stem_channels': 8,
+        'model.backbone.base_channels': 8,
+        'model.enc_dec_norm_dim': 64,
+        'model.neck.feature_dim': 32,
+    },
+}
+RUN = count()  # two runs of one second and one name would share a log
+
+
+@pytest.fixture
+def run(repo, image_folder, tmp_path):
+    """Train a very small network on 24 images, 3 epochs of 6 steps; return the runner and the loss of each step."""
+
+    def _run(name: str, work_dir: Path, **changes) -> tuple[Runner, dict[int, float]]:
+        cfg = Config.fromfile(repo / f'configs/{name.split("_")[0]}/{name}_ucmerced.py')
+        cfg.merge_from_dict(SMALL[name])
+        cfg.train_dataloader.update(batch_size=4, num_workers=0, persistent_workers=False, pin_memory=False)
+        cfg.train_dataloader.dataset.update(data_root=str(image_folder), cache=str(tmp_path / 'index'))
+        # A shorter warm-up, so that the rate changes with each step of a run of 3 epochs.
+        for scheduler in cfg.param_scheduler:
+            scheduler.update({key: 1 for key in ('begin', 'end') if scheduler.get(key) == 10})
+        cfg.train_cfg.max_epochs = 3
+        cfg.update(work_dir=str(work_dir), experiment_name=f'{name} {next(RUN)}')
+        cfg.merge_from_dict(changes)
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        losses = runner.message_hub.get_scalar('train/loss').data[0]
+        return runner, losses
+
+    return _run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('at', [4, 12, 15], ids=['within-epoch-1', 'between-epochs', 'within-epoch-3'])
+@pytest.mark.parametrize('name', SMALL)
+def test_resumed_is_never_stopped(name, at, run, tmp_path):
+    whole, expected = run(name, tmp_path / 'whole')
+    # Written in the middle of a run that goes on in the same folder; what comes after it is thrown away.
+    checkpoint = dict(by_epoch=False, interval=at, max_keep_ckpts=-1)
+    run(name, tmp_path / 'stopped', **{'default_hooks.checkpoint': checkpoint})
+    saved = str(tmp_path / f'stopped/iter_{at}.pth')
+    resumed, found = run(name, tmp_path / 'stopped', resume=True, load_from=saved)
+    # The logged losses travel with the checkpoint.
+    assert len(expected) == len(found) == 18
+    assert found.tolist() == expected.tolist()
+    for key, value in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[key], value), key
+    if name == 'swav_r18':
+        assert torch.equal(resumed.model.head.loss_module.queue, whole.model.head.loss_module.queue)
+
+
+@pytest.mark.slow
+def test_a_new_run_does_not_begin_with_the_queue_of_an_old_one(run, tmp_path):
+    _, first = run('swav_r18', tmp_path / 'work')
+    assert not list(tmp_path.glob('work/queue*.pth'))
+    _, second = run('swav_r18', tmp_path / 'work')
+    assert first.tolist() == second.tolist()
+
+
+@pytest.mark.slow
+def test_queues_of_another_number_of_processes_are_refused(run, tmp_path):
+    run('swav_r18', tmp_path / 'work')
+    checkpoint = load_checkpoint(tmp_path / 'work/epoch_2.pth')
+    checkpoint['swav_queues'] = checkpoint['swav_queues'].repeat(2, 1, 1, 1)
+    torch.save(checkpoint, tmp_path / 'two.pth')
+    with pytest.raises(ValueError, match='holds SwAV queues of 2 processes, and this run has 1'):
+        run('swav_r18', tmp_path / 'resumed', resume=True, load_from=str(tmp_path / 'two.pth'))
