@@ -1,6 +1,5 @@
 """Folders of images -> a pack of them for pretraining, and what it holds verified."""
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -238,8 +237,7 @@ def _packed_names(source: FileIndex, unreadable: dict[int, str]) -> Iterator[tup
 
 
 def _digest_of_file(path: Path) -> str:
-    with path.open('rb') as file:
-        return hashlib.file_digest(file, partial(blake2b, digest_size=16)).hexdigest()
+    return blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 def _check_counts(source: FileIndex, out: Path) -> tuple[int, list[str]]:
