@@ -12,8 +12,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from cmid_mm.engine.budget import warm_up_and_cosine
-from cmid_mm.engine.short_run import use_fast_precision
+from cmid_mm.engine.short_run import use_fast_precision, warm_up_and_cosine
 
 from .features import extract_features
 from .image_set import ImageSet

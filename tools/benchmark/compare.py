@@ -34,9 +34,9 @@ from cells import (
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from cmid_mm.engine.budget import fit_to_epochs, fit_to_images
+from cmid_mm.engine.image_fitting import fit_to_images
 from cmid_mm.engine.lr_scaling import RULES
-from cmid_mm.engine.short_run import use_fast_precision
+from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
 from cmid_mm.evaluation.few_shot import SHOTS
 from cmid_mm.visualization.progress import ProgressBar
 from cmid_mm.visualization.report import environment
@@ -250,7 +250,7 @@ def fit(cfg: Config, data: Scenes, args: argparse.Namespace) -> Config:
     fit_to_images(cfg, data.root, data.list_file, data.images, args.batch_size, args.scale_lr)
     use_fast_precision(cfg)
     if args.budget == 'images':
-        fit_to_epochs(cfg, data.images // args.batch_size, args.epochs)
+        fit_to_short_run(cfg, data.images // args.batch_size, args.epochs)
     return cfg
 
 

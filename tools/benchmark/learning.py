@@ -18,8 +18,8 @@ from cells import HISTOGRAM, PRETRAINED, UNTRAINED, Cell, Scenes, find_scenes, m
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from cmid_mm.engine.budget import fit_to_epochs, fit_to_images
-from cmid_mm.engine.short_run import use_fast_precision
+from cmid_mm.engine.image_fitting import fit_to_images
+from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
 from cmid_mm.visualization.progress import ProgressBar
 from cmid_mm.visualization.report import environment
 
@@ -63,7 +63,7 @@ def cell_of(args: argparse.Namespace, data: Scenes, variant: str, seed: int) -> 
     # The untrained network is CMID's before its first step; the length of the queue decides what is drawn after it.
     fit_to_images(cfg, data.root, data.list_file, data.images, args.batch_size)
     use_fast_precision(cfg)
-    fit_to_epochs(cfg, data.images // cfg.train_dataloader.batch_size, args.epochs)
+    fit_to_short_run(cfg, data.images // cfg.train_dataloader.batch_size, args.epochs)
     if head := LEFT_OUT.get(variant):
         cfg.model[head] = None
     return make_cell(args.work_dir, variant, kind, seed, cfg, data=data, scored=[data])

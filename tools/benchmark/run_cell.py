@@ -35,7 +35,8 @@ from process_memory import memory_mb
 
 from cmid_mm.checkpoints import extract_backbone, load_checkpoint, load_strictly
 from cmid_mm.datasets import UnlabelledImages
-from cmid_mm.engine.budget import fit_queues, fit_to_epochs
+from cmid_mm.engine.image_fitting import fit_queues
+from cmid_mm.engine.short_run import fit_to_short_run
 from cmid_mm.evaluation import ImageSet, colour_histograms, extract_features, score_features
 from cmid_mm.evaluation.few_shot import few_shot_accuracies
 from cmid_mm.evaluation.fine_tuning import fine_tune
@@ -118,7 +119,7 @@ def affordable_epochs(cell: Cell, steps: int) -> int:
         images = few * cfg.train_dataloader.batch_size
         cfg.train_dataloader.dataset.indices = images
         fit_queues(cfg, images)
-        fit_to_epochs(cfg, few, math.ceil((UNTIMED + TIMED) / few))
+        fit_to_short_run(cfg, few, math.ceil((UNTIMED + TIMED) / few))
         cfg.default_hooks.checkpoint = None
         cfg.work_dir = str(Path(cell.folder, 'timing'))
         times = train(cfg, 'timing').times
@@ -144,7 +145,7 @@ def pretrain(cell: Cell, backbone: Path, size: int) -> dict:
     cfg = Config.fromfile(cell.config)
     steps = cell.data.images // cfg.train_dataloader.batch_size
     if cell.minutes is not None:
-        fit_to_epochs(cfg, steps, affordable_epochs(cell, steps))
+        fit_to_short_run(cfg, steps, affordable_epochs(cell, steps))
     epochs = cfg.train_cfg.max_epochs
     # Two are kept: mmengine removes the older one before it has written the newer.
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=max(1, epochs // 20), max_keep_ckpts=2)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.config import Config
 
-from cmid_mm.engine.budget import fit_to_epochs, fit_to_images
+from cmid_mm.engine.image_fitting import fit_to_images
+from cmid_mm.engine.short_run import fit_to_short_run
 
 METHODS = ('cmid', 'byol', 'mocov2', 'densecl', 'swav', 'simclr', 'barlowtwins', 'spark')
 
@@ -23,7 +24,7 @@ def config_of(pytestconfig):
 
 def fitted(cfg: Config, images: int, batch: int, epochs: int) -> Config:
     fit_to_images(cfg, 'folder', 'list.txt', images, batch, 'sqrt')
-    fit_to_epochs(cfg, images // batch, epochs)
+    fit_to_short_run(cfg, images // batch, epochs)
     return cfg
 
 
