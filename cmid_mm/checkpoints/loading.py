@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -82,13 +83,22 @@ def load_checkpoint(
     except UnpicklingError as error:
         if trusted:
             raise CheckpointError(f'{path} is damaged ({error}); copy or write it again') from error
-        reason = str(error).splitlines()[0]
+        if 'Unsupported operand' in str(error):  # not even pickle
+            raise CheckpointError(
+                f'{path} is no checkpoint, or damaged; check the path, copy or write it again'
+            ) from error
         raise CheckpointError(
-            f'{path} holds more than weights ({reason}), which could run code on loading; '
+            f'{path} holds more than weights ({_refused_by_torch(error)}), which could run code on loading; '
             f'set {ALLOW_PICKLE}=1 if you trust its origin (tools/convert_checkpoint.py: --trust-checkpoint)'
         ) from error
     except (RuntimeError, EOFError) as error:
         raise CheckpointError(f'{path} is damaged ({error}); copy or write it again') from error
+
+
+def _refused_by_torch(error: UnpicklingError) -> str:
+    """What torch refused; the rest of its message says how to run it all the same."""
+    found = re.search(r'GLOBAL ([\w.]+)', str(error))
+    return found[1] if found else 'objects that torch does not know as safe'
 
 
 def _load_safetensors(path: Path, device: str) -> dict:

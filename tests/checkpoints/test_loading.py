@@ -46,6 +46,18 @@ def test_pickle_is_allowed_by_name_alone(trap, monkeypatch):
     assert sprung.exists()
 
 
+def test_what_was_refused_is_named(trap):
+    path, _ = trap
+    with pytest.raises(CheckpointError, match=r'holds more than weights \(pathlib\.Path\), which could run code'):
+        load_checkpoint(path)
+
+
+def test_a_file_that_is_no_checkpoint_is_called_so(tmp_path):
+    (tmp_path / 'readme.pth').write_text('# Not weights')
+    with pytest.raises(CheckpointError, match='is no checkpoint, or damaged'):
+        load_checkpoint(tmp_path / 'readme.pth')
+
+
 class Getattr:
     """Pickles to a call of getattr, which could reach anything from a class that is allowed."""
 

@@ -73,7 +73,7 @@ class RunRecord(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        loss = float(outputs['loss'])
+        loss = outputs['loss'].item()
         if not math.isfinite(loss):
             raise FloatingPointError(f'the loss is {loss} in step {runner.iter + 1} of {runner.max_iters}')
         self.images += len(data_batch['data_samples'])
