@@ -21,6 +21,7 @@ TASKS = ('classification', 'segmentation', 'detection', 'change_detection')
 # Folders that come first; the other methods follow in the order of the alphabet.
 FIRST = ('cmid',)
 SIZES = dict(tiny='T', small='S', base='B', large='L', t='T', s='S', b='B', l='L')
+SHORT_NAMES = {'r18': 'ResNet-18', 'r50': 'ResNet-50', 'swin-t': 'Swin-T', 'vit-t': 'ViT-T'}
 METRICS = dict(knn='10-NN', linear_probe='linear probe', fine_tuned='fine-tuned')
 FAMILIES = dict(ResNet='ResNet', SwinTransformer='Swin', ConvNeXt='ConvNeXt', ViT='ViT', VisionTransformer='ViT')
 HEAD = """# Model zoo
@@ -114,8 +115,8 @@ def measured(folder: str) -> list[str]:
                 if row['pretrained_on'] == row['scored_on'] == data and row['metric'] in METRICS
             ]
             sentences.append(
-                f'Measured here ([results.md](results.md#{path.stem})), {rows[0]["backbone"]} on {data}, percent, mean '
-                f'± half of the 95% interval over {rows[0]["seeds"]} seeds: {"; ".join(figures)}.'
+                f'Measured here ([results.md](results.md#{path.stem})), {SHORT_NAMES[rows[0]["backbone"]]} on {data}, '
+                f'percent, mean ± half of the 95% interval over {rows[0]["seeds"]} seeds: {"; ".join(figures)}.'
             )
     return sentences
 
