@@ -21,7 +21,6 @@ TASKS = ('classification', 'segmentation', 'detection', 'change_detection')
 # Folders that come first; the other methods follow in the order of the alphabet.
 FIRST = ('cmid',)
 SIZES = dict(tiny='T', small='S', base='B', large='L', t='T', s='S', b='B', l='L')
-SHORT_NAMES = {'r18': 'ResNet-18', 'r50': 'ResNet-50', 'swin-t': 'Swin-T', 'vit-t': 'ViT-T'}
 METRICS = dict(knn='10-NN', linear_probe='linear probe', fine_tuned='fine-tuned')
 FAMILIES = dict(ResNet='ResNet', SwinTransformer='Swin', ConvNeXt='ConvNeXt', ViT='ViT', VisionTransformer='ViT')
 HEAD = """# Model zoo
@@ -109,13 +108,15 @@ def measured(folder: str) -> list[str]:
         with path.open(newline='') as file:
             rows = [row for row in csv.DictReader(file) if row['method'] == folder]
         for data in sorted({row['pretrained_on'] for row in rows}):
+            config = REPO / f'configs/{folder}/{folder}_{rows[0]["backbone"]}_ucmerced.py'
+            backbone = backbone_name(Config.fromfile(config).model.backbone)
             figures = [
                 f'{METRICS[row["metric"]]} {100 * float(row["mean"]):.1f} ± {100 * float(row["half_width"]):.1f}'
                 for row in rows
                 if row['pretrained_on'] == row['scored_on'] == data and row['metric'] in METRICS
             ]
             sentences.append(
-                f'Measured here ([results.md](results.md#{path.stem})), {SHORT_NAMES[rows[0]["backbone"]]} on {data}, '
+                f'Measured here ([results.md](results.md#{path.stem})), {backbone} on {data}, '
                 f'percent, mean ± half of the 95% interval over {rows[0]["seeds"]} seeds: {"; ".join(figures)}.'
             )
     return sentences
