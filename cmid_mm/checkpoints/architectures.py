@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterable
 
 from mmpretrain.models.backbones import ResNet, SwinTransformer, VisionTransformer
 from mmpretrain.models.backbones.resnet import get_expansion
-from torch import Tensor
 
 from .loading import CheckpointError
-
-State = dict[str, Tensor]
+from .tensor_rules import State
 
 
 def resnet_config(state: State) -> dict:

@@ -3,6 +3,9 @@
 import ast
 from typing import Any
 
+# A converted training state has a model and no pipeline.
+_RGB_PREPROCESSORS = ('ViewsDataPreprocessor', 'PhotometricDataPreprocessor')
+
 
 def parse_config_text(text: str) -> dict[str, Any]:
     """Parse assignments of literals and ``dict(...)`` calls, which is all that mmengine's ``pretty_text`` writes.
@@ -34,7 +37,8 @@ def pixels_of_config(cfg: dict[str, Any]) -> dict[str, Any]:
     if settings.get('mean') is None or settings.get('std') is None:
         return {}
     # OpenMMLab reads images as BGR, this package as RGB; mmpretrain has to_rgb, the others bgr_to_rgb.
-    is_rgb = settings.get('to_rgb') or settings.get('bgr_to_rgb') or "'LoadAerialImage'" in str(cfg)
+    ours = "'LoadAerialImage'" in str(cfg) or settings.get('type') in _RGB_PREPROCESSORS
+    is_rgb = settings.get('to_rgb') or settings.get('bgr_to_rgb') or ours
     return dict(
         normalisation=dict(mean=list(settings['mean']), std=list(settings['std'])),
         channel_order='RGB' if is_rgb else 'BGR',

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
+from torch import nn
 
 import cmid_mm.models.backbones  # noqa: F401  registers ViTAE
 
@@ -241,6 +242,15 @@ def _strictly_loaded(cfg: dict, weights: State, path: str, reason: str) -> State
     """The state of a backbone that has loaded all weights, and only these."""
     init_default_scope('mmpretrain')
     backbone = MODELS.build(dict(cfg))
-    computed = {key: value for key, value in backbone.state_dict().items() if key.endswith(POSITION_INDEX)}
-    load_strictly(backbone, dict(state_dict=weights | computed), path, reason=reason)
+    load_all(backbone, weights, path, reason)
     return backbone.state_dict()
+
+
+def load_all(model: nn.Module, weights: State, path: str, reason: str, *own: str) -> None:
+    """Load all weights of a model, except what it computes itself: position indices, and keys that end in ``own``.
+
+    Raises:
+        CheckpointError: If a weight is missing, left over or of another shape.
+    """
+    kept = {key: value for key, value in model.state_dict().items() if key.endswith((POSITION_INDEX, *own))}
+    load_strictly(model, dict(state_dict=weights | kept), path, reason=reason)

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.registry import init_default_scope
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from cmid_mm.models.backbones import MaskedBackbone
 
+from .components import check_components
 from .config_text import parse_config_text, pixels_of_config
 from .loading import CheckpointError, load_checkpoint
 from .plain_forms import PlainForm, plain_form
@@ -47,19 +49,12 @@ def extract_backbone(
         raise ValueError(f'role={role!r} is not one of {tuple(ROLES)}')
     out = check_format(out)
     loaded = load_checkpoint(checkpoint)
-    meta = loaded.get('meta', {})
-    if 'cfg' not in meta or 'state_dict' not in loaded:
-        raise CheckpointError(
-            f'{checkpoint} is no training checkpoint: it has no config and state_dict; '
-            'give the epoch_*.pth or iter_*.pth file that tools/train.py wrote'
-        )
-    cfg = parse_config_text(meta['cfg'])
-    backbone = cfg['model']['backbone']
-    trained = _state_of(loaded['state_dict'], ROLES[role], checkpoint)
-    form = plain_form(_class_of(backbone, checkpoint), backbone)
+    cfg = config_of(loaded, checkpoint)
+    form, trained = trained_backbone(loaded, cfg, role, checkpoint)
     plain = {name: value for name, value in trained.items() if name not in form.tensors}
     _verify(form, trained, plain, image_size, checkpoint)
 
+    meta = loaded['meta']
     facts = dict(
         backbone=form.plain,
         role=role,
@@ -72,23 +67,47 @@ def extract_backbone(
     return out
 
 
-def _state_of(state_dict: dict[str, Tensor], prefix: str, checkpoint: str | os.PathLike) -> dict[str, Tensor]:
-    state = {name.removeprefix(prefix): value for name, value in state_dict.items() if name.startswith(prefix)}
-    if not state:
-        found = sorted({name.split('.')[0] for name in state_dict})
-        raise CheckpointError(f"{checkpoint} has no weights under '{prefix}', only under {found}; choose another role")
-    return state
+def config_of(loaded: dict, checkpoint: str | os.PathLike) -> dict[str, Any]:
+    """The config that a training checkpoint carries.
 
+    Args:
+        loaded (dict): The file, as :func:`load_checkpoint` returns it.
+        checkpoint (str or PathLike): Where it came from, for messages.
 
-def _class_of(cfg: dict, checkpoint: str | os.PathLike) -> type[nn.Module]:
-    init_default_scope('mmpretrain')
-    cls = MODELS.get(cfg['type'])
-    if cls is None:
+    Raises:
+        CheckpointError: If it carries none.
+    """
+    if 'cfg' not in loaded.get('meta', {}) or 'state_dict' not in loaded:
         raise CheckpointError(
-            f'{checkpoint} was trained with the backbone {cfg["type"]!r}, which is not registered; '
-            'import the package that registers it'
+            f'{checkpoint} is no training checkpoint: it has no config and state_dict; '
+            'give the epoch_*.pth or iter_*.pth file that tools/train.py wrote'
         )
-    return cls
+    return parse_config_text(loaded['meta']['cfg'])
+
+
+def trained_backbone(
+    loaded: dict, cfg: dict[str, Any], role: str, checkpoint: str | os.PathLike
+) -> tuple[PlainForm, dict[str, Tensor]]:
+    """A backbone of a training checkpoint: its plain form, and its weights as they were trained.
+
+    Args:
+        loaded (dict): The file, as :func:`load_checkpoint` returns it.
+        cfg (dict): What :func:`config_of` returns for it.
+        role (str): A key of :data:`ROLES`.
+        checkpoint (str or PathLike): Where it came from, for messages.
+
+    Raises:
+        CheckpointError: If there is no such backbone, or a class of it is not registered.
+    """
+    prefix, weights = ROLES[role], loaded['state_dict']
+    state = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    if not state:
+        found = sorted({name.split('.')[0] for name in weights})
+        raise CheckpointError(f"{checkpoint} has no weights under '{prefix}', only under {found}; choose another role")
+    backbone = cfg['model']['backbone']
+    init_default_scope('mmpretrain')
+    check_components(backbone, checkpoint)
+    return plain_form(MODELS.get(backbone['type']), backbone), state
 
 
 @torch.no_grad()

@@ -7,11 +7,8 @@ them. A *naming* is how a code base names the weights of one family of backbones
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from .tensor_rules import State, join_query_and_value_bias, order_patch_merging
 
-from .tensor_rules import join_query_and_value_bias, order_patch_merging
-
-State = dict[str, Tensor]
 Renames = tuple[tuple[str, str], ...]
 
 

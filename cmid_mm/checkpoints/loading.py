@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import struct
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -50,6 +52,8 @@ def load_checkpoint(
 ) -> dict:
     """Load a ``.pth`` file with ``weights_only=True``, or a ``.safetensors`` file.
 
+    A ``.pth`` file is compared with the checksums in it first (:func:`check_sums`); torch's format before 1.6 has none.
+
     A file that needs full pickle, which can run any code, is refused unless the caller or the environment variable
     ``CMID_MM_ALLOW_PICKLE=1`` says that its origin is trusted.
 
@@ -70,6 +74,8 @@ def load_checkpoint(
         raise FileNotFoundError(f'{path} is no checkpoint file; check the path')
     if path.suffix == '.safetensors':
         return _load_safetensors(path, str(map_location or 'cpu'))
+    if _is_zip(path):
+        check_sums(path)
     trusted = trusted or os.environ.get(ALLOW_PICKLE) == '1'
     try:
         if trusted:
@@ -91,8 +97,41 @@ def load_checkpoint(
             f'{path} holds more than weights ({_refused_by_torch(error)}), which could run code on loading; '
             f'set {ALLOW_PICKLE}=1 if you trust its origin (tools/convert_checkpoint.py: --trust-checkpoint)'
         ) from error
-    except (RuntimeError, EOFError) as error:
+    # Whatever damaged bytes make of the reader of torch's old format, too.
+    except (RuntimeError, EOFError, LookupError, TypeError, ValueError, struct.error) as error:
         raise CheckpointError(f'{path} is damaged ({error}); copy or write it again') from error
+
+
+def _is_zip(path: Path) -> bool:
+    with open(path, 'rb') as file:
+        return file.read(4) == b'PK\x03\x04'
+
+
+def check_sums(path: Path) -> None:
+    """Compare a file with the CRC-32 sums that ``torch.save`` writes into it, which ``torch.load`` does not.
+
+    They cover every tensor and the structure that names it.
+
+    Args:
+        path (Path): A ``.pth`` file.
+
+    Raises:
+        CheckpointError: If bytes have changed or the end is missing.
+    """
+    try:
+        with ZipFile(path) as file:
+            damaged = file.testzip()
+    except PermissionError:
+        raise
+    # Whatever the fields of a damaged directory make zipfile do.
+    except (BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error) as error:
+        raise CheckpointError(
+            f'{path} is damaged, most likely cut short ({error}); take another, copy or write it again'
+        ) from error
+    if damaged is not None:
+        raise CheckpointError(
+            f'{path} is damaged: the checksum of {damaged} in it does not fit; take another, copy or write it again'
+        )
 
 
 def _refused_by_torch(error: UnpicklingError) -> str:

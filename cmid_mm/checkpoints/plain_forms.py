@@ -62,5 +62,5 @@ def _without_mask(backbone: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
 
 
 def _all_active(backbone: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
-    SparseHelper._cur_active = torch.ones(len(images), 1, 1, 1, dtype=torch.bool)
+    SparseHelper._cur_active = torch.ones(len(images), 1, 1, 1, dtype=torch.bool, device=images.device)
     return backbone(images)

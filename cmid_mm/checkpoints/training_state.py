@@ -12,11 +12,10 @@ from torch import Tensor
 import cmid_mm.models  # noqa: F401  registers CMID
 
 from .architectures import FAMILIES
-from .convert import Conversion, check_new, facts_of_source, load_weights_file
+from .convert import Conversion, check_new, facts_of_source, load_all, load_weights_file
 from .key_rules import CMID_FIXED_GAIN, CMID_TRAINING_RENAMES, SOURCES, State
 from .layouts import first_keys, rename, weights_of
 from .loading import CheckpointError
-from .pretrained import load_strictly
 from .tensor_rules import POSITION_INDEX
 from .writing import write_weights
 
@@ -61,8 +60,7 @@ def convert_training_state(checkpoint: str | os.PathLike, out: str | os.PathLike
     model = MODELS.build(cfg)
     own = model.state_dict()
     state = {name: _squeezed(value, own.get(name)) for name, value in state.items()}
-    computed = {name: value for name, value in own.items() if name.endswith(POSITION_INDEX) or name == 'teacher_step'}
-    load_strictly(model, dict(state_dict=state | computed), path, reason='it is no whole state of official CMID')
+    load_all(model, state, path, 'it is no whole state of official CMID', 'teacher_step')
     facts = dict(cfg=Config(dict(model=cfg)).pretty_text, **facts_of_source('cmid', checkpoint))
     write_weights(out, model.state_dict(), facts)
     return Conversion(out, 'cmid', 'CMID', len(state), len(state), dropped, facts)
