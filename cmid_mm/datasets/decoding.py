@@ -1,14 +1,16 @@
 """Files -> RGB pixels: JPEG, PNG and TIFF of any usual depth, whole or at a reduced scale.
 
 A file that is damaged raises :class:`UnreadableImageError`, always; a request that an intact file
-cannot meet (bands it does not have) raises :class:`BandError`.
+cannot meet (bands it does not have) raises its subclass :class:`BandError`.
 """
 
 import errno
+import os
+import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
@@ -20,6 +22,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from .names import printable
 from .tiff import read_tiff
 from .value_range import to_uint8
 
@@ -37,6 +40,11 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
+# What a decoder says of JPEG data that it filled in, or guessed, all the same.
+_JPEG_DAMAGE = ('Corrupt JPEG data', 'Premature end', 'Inconsistent progression')
+_AFTER_THE_PIXELS = 'extraneous bytes before marker 0xd9'  # the end marker: nothing is missing
+_PNG_BANDS = {0: 1, 2: 3, 4: 2}  # by colour type
+_BYTES_A_PIXEL = 4  # of 8-bit RGBA, which max_pixels counts
 # Trouble of the machine, not of the file: to count it as a bad image would hide it.
 _MACHINE_ERRNOS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
@@ -49,17 +57,25 @@ class UnreadableImageError(RuntimeError):
         reason (str): What is wrong with it, in one line.
     """
 
+    _between = ' cannot be read as an image: '
+
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f'{path} cannot be read as an image: {reason}')
+        super().__init__(f'{printable(path)}{self._between}{reason}')
         self.path = path
         self.reason = reason
 
     def __reduce__(self) -> tuple:
-        return UnreadableImageError, (self.path, self.reason)
+        return type(self), (self.path, self.reason)
 
 
-class BandError(ValueError):
+class BandError(UnreadableImageError):
     """An intact file does not have the bands that the configuration asks for."""
+
+    _between = ': '
+
+
+class _BandChoiceError(ValueError):
+    """Why bands cannot be chosen, of a file whose name is not known here."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,8 @@ class Decoding:
             :class:`~cmid_mm.datasets.transforms.loading.LoadAerialImage`.
         value_range (tuple[float, float], optional): Values that become 0 and 255 where the file
             is not 8-bit; None stretches each band between its 2nd and 98th percentile.
-        max_pixels (int): Files of more pixels are refused.
+        max_pixels (int): Files of more pixels are refused, and those whose pixels take the memory of
+            more 8-bit RGBA pixels than that.
     """
 
     reduction: Callable[[int, int], int]
@@ -87,18 +104,30 @@ class Decoding:
             raise ValueError(f'{width} x {height} pixels are more than max_pixels={self.max_pixels}')
         return self.reduction(height, width)
 
+    def check_memory(self, size: int) -> None:
+        """Refuse an image before ``size`` bytes are taken for its pixels.
+
+        Raises:
+            ValueError: If it is too large.
+        """
+        if size > _BYTES_A_PIXEL * self.max_pixels:
+            raise ValueError(
+                f'its pixels take {size} bytes of memory, more than {_BYTES_A_PIXEL} for each of '
+                f'max_pixels={self.max_pixels}'
+            )
+
     def choose(self, count: int, alpha: bool = False) -> list[int]:
         """Indices of the three bands to take of ``count``, the last of them maybe an alpha."""
         if self.bands is None:
             colours = count - alpha
             if colours == 2:
-                raise BandError(
+                raise _BandChoiceError(
                     'it has 2 bands, so which to show as red, green and blue must be '
                     'said by bands=(i,) or bands=(i, j, k)'
                 )
             return [0, 0, 0] if colours < 3 else [0, 1, 2]
         if max(self.bands) >= count:
-            raise BandError(
+            raise _BandChoiceError(
                 f'bands={tuple(self.bands)} are asked of it, but it has only the bands 0 to {count - 1}; correct bands'
             )
         return list(self.bands) * (3 if len(self.bands) == 1 else 1)
@@ -108,7 +137,8 @@ def decode_image(path: str, decoding: Decoding) -> tuple[np.ndarray, tuple[int, 
     """Read one image file.
 
     The format is told from the first bytes, not from the name. EXIF orientation is ignored:
-    pixels come as they are stored, as geodata tools show them.
+    pixels come as they are stored, as geodata tools show them. Pipes, sockets and devices, whose bytes
+    may never come or never end, are not read.
 
     Args:
         path (str): JPEG, PNG or TIFF file.
@@ -122,7 +152,9 @@ def decode_image(path: str, decoding: Decoding) -> tuple[np.ndarray, tuple[int, 
         UnreadableImageError: If the file is missing, damaged, cut short or no such image.
         BandError: If it lacks the bands asked for.
     """
-    with naming_errors(path), open(path, 'rb') as file:
+    with naming_errors(path), open(path, 'rb', opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError('it is no file but a pipe, socket or device')
         return _reader(file.read(8))(file, decoding)
 
 
@@ -137,14 +169,19 @@ def naming_errors(path: str) -> Iterator[None]:
     """Turn whatever decoders raise into an :class:`UnreadableImageError` or :class:`BandError` that names the file."""
     try:
         yield
-    except BandError as error:
-        raise BandError(f'{path}: {error}') from None
+    except _BandChoiceError as error:
+        raise BandError(path, str(error)) from None
     except _DECODER_ERRORS as error:
         if isinstance(error, OSError) and error.errno in _MACHINE_ERRNOS:
             raise
         message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         reason = ' '.join(message.split()) or type(error).__name__
         raise UnreadableImageError(path, reason) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting, as for a pipe that nobody writes to."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _reader(magic: bytes) -> Callable:
@@ -165,8 +202,9 @@ def _read_jpeg(file: BinaryIO, decoding: Decoding) -> tuple[np.ndarray, tuple[in
     """JPEG, decoded at 1/2, 1/4 or 1/8 by its cosine transform; the rest of a reduction averages.
 
     simplejpeg gives the pixels that Pillow gives, without the copies that Pillow makes of them, and
-    refuses a file at the slightest doubt; then, and for other colours, Pillow has the word. Not
-    OpenCV, which pads a truncated file with grey and says nothing.
+    refuses a file at the slightest doubt. Where the doubt is of no consequence for the pixels, and for
+    other colours, Pillow has the word; alone it would fill what is missing with grey and say nothing,
+    as OpenCV does.
     """
     file.seek(0)
     data = file.read()
@@ -174,15 +212,22 @@ def _read_jpeg(file: BinaryIO, decoding: Decoding) -> tuple[np.ndarray, tuple[in
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
         colours = None
-    if colours == 'YCbCr':
+    if colours is not None:
         factor = decoding.factor(height, width)
-        chosen = decoding.choose(3)
+        own = [0, 0, 0] if colours == 'Gray' else [0, 1, 2]
+        chosen = decoding.choose(len(set(own)))
         scale = min(factor, 8)
-        with suppress(ValueError):
-            smallest = dict(min_height=-(-height // scale), min_width=-(-width // scale), min_factor=scale)
-            pixels = simplejpeg.decode_jpeg(data, **smallest)
-            pixels = pixels if chosen == [0, 1, 2] else pixels[..., chosen]
-            return _reduce(pixels, factor // scale), (height, width)
+        inks = colours in ('CMYK', 'YCCK')
+        smallest = dict(min_height=-(-height // scale), min_width=-(-width // scale), min_factor=scale)
+        try:
+            pixels = simplejpeg.decode_jpeg(data, 'CMYK' if inks else 'RGB', **smallest)
+        except ValueError as error:
+            if str(error).startswith(_JPEG_DAMAGE) and _AFTER_THE_PIXELS not in str(error):
+                raise
+        else:
+            if not inks:
+                pixels = pixels if chosen == own else pixels[..., chosen]
+                return _reduce(pixels, factor // scale), (height, width)
     image = JpegImageFile(BytesIO(data))
     width, height = image.size
     factor = decoding.factor(height, width)
@@ -195,24 +240,48 @@ def _read_jpeg(file: BinaryIO, decoding: Decoding) -> tuple[np.ndarray, tuple[in
 
 def _read_png(file: BinaryIO, decoding: Decoding) -> tuple[np.ndarray, tuple[int, int]]:
     file.seek(0)
-    header = file.read(26)
-    if len(header) < 26:
+    data = file.read()
+    if len(data) < 26:
         raise ValueError('the file ends within its header')
-    width, height, depth, colour_type = struct.unpack('>IIBB', header[16:])
+    width, height, depth, colour_type = struct.unpack_from('>IIBB', data, 16)
     factor = decoding.factor(height, width)
-    file.seek(0)
     if depth == 16:  # Pillow would keep only the high byte of 16-bit colour
-        pixels = imagecodecs.png_decode(file.read())
+        bands = _PNG_BANDS.get(colour_type, 4)
+        decoding.check_memory(2 * bands * height * width)
+        pixels = imagecodecs.png_decode(data)
         pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-        chosen = decoding.choose(pixels.shape[2], alpha=colour_type in (4, 6))
+        chosen = decoding.choose(pixels.shape[2], alpha=pixels.shape[2] in (2, 4))
         rgb = to_uint8(pixels[..., chosen], decoding.value_range)
         return _reduce(rgb, factor), (height, width)
-    image = PngImageFile(file)
+    _check_png(data)
+    image = PngImageFile(BytesIO(data))
+    if image.mode == 'P' and image.palette is None:
+        raise ValueError('its palette is missing')
+    image.load()
+    last_row = image.crop((0, height - 1, width, height))
+    if last_row.getbbox(alpha_only=False) is None:
+        # Pillow leaves rows black that the file does not have; libpng refuses it.
+        imagecodecs.png_decode(data)
     return _finish(_plain_mode(image), decoding, factor), (height, width)
 
 
+def _check_png(data: bytes) -> None:
+    """Compare the checksums of the pixels' chunks, which Pillow skips: damage in the last rows would go unnoticed."""
+    position = 8
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from('>I4s', data, position)
+        end = position + 8 + length
+        if end + 4 > len(data):
+            return  # cut short, as Pillow will say
+        if kind == b'IDAT':
+            checksum = zlib.crc32(memoryview(data)[position + 4 : end])
+            if checksum != int.from_bytes(data[end : end + 4], 'big'):
+                raise ValueError('the checksum of its pixels is wrong, so they were changed')
+        position = end + 4
+
+
 def _read_tiff(file: BinaryIO, decoding: Decoding) -> tuple[np.ndarray, tuple[int, int]]:
-    pixels, nodata, factor, size = read_tiff(file, decoding.factor, decoding.choose)
+    pixels, nodata, factor, size = read_tiff(file, decoding.factor, decoding.choose, decoding.check_memory)
     return _reduce(to_uint8(pixels, decoding.value_range, nodata), factor), size
 
 

@@ -3,24 +3,34 @@
 - The order is that of a walk with files before sub-folders and both sorted by their bytes, or
   that of the list file. It does not depend on the file system.
 - Links to files and folders are followed, so what is linked twice counts twice; a link to a folder
-  that it lies in is left out, as it would never end. A link to nothing stays in, as an
-  unreadable image.
+  that it lies in is left out, as it would never end. A link to nothing or to itself stays in, as an
+  unreadable image, and so do pipes and sockets with the name of an image.
+- A sub-folder that may not be searched stays in as one unreadable image, so that it is named as they are.
+- Images of other formats (:data:`OTHER_FORMATS`) are left out, and a warning says so.
 - Names that begin with a dot are left out: they are thumbnails, trash and metadata of tools.
 """
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
 
 from mmengine.dist import all_gather_object, get_dist_info
 from mmengine.logging import print_log
 
 from .file_index import RACY_NS, FileIndex, IndexFileError, write_index
+from .names import printable
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.tif', '.tiff')
+# Endings of images that are not read.
+OTHER_FORMATS = ('.avif', '.bmp', '.gif', '.heic', '.j2k', '.jp2', '.jpx', '.jxl', '.ppm', '.webp')
+_OTHER_ENDINGS = tuple(ending.encode() for ending in OTHER_FORMATS)
 _PROGRESS_SECONDS = 5
+_SHOWN = 3  # paths that a message names
 
 
 def default_cache() -> str:
@@ -162,51 +172,91 @@ def _stamp(path: str) -> list[int] | None:
 def _walk(header: dict) -> Iterator[tuple[int, bytes, int, list[bytes]]]:
     """All folders below the roots with the names of their images, sorted."""
     extensions = tuple(extension.encode() for extension in header['extensions'])
-    files = folders = 0
+    files = folders = left_out = 0
+    shown = []
     told = time.monotonic()
     for number, root in enumerate(header['roots']):
-        stack = [(b'', ())]  # a folder below the root, and the identities of those it lies in
+        # A folder below the root, and the identities of those it lies in, up to the top of the file system.
+        above = [_identity(os.fsencode(folder)) for folder in Path(root).resolve().parents]
+        stack = [(b'', tuple(above))]
         while stack:
             relative, parents = stack.pop()
-            names, below, changed, identity = _read_folder(
-                os.path.join(os.fsencode(root), relative), extensions, parents
-            )
-            yield number, relative, changed, names
-            files, folders = files + len(names), folders + 1
+            folder = _read_folder(os.path.join(os.fsencode(root), relative), extensions, header['recursive'], parents)
+            yield number, relative, folder.changed, folder.images
+            files, folders = files + len(folder.images), folders + 1
+            left_out += len(folder.others)
+            shown = (shown + folder.others)[:_SHOWN]
             if time.monotonic() - told > _PROGRESS_SECONDS:
                 told = time.monotonic()
                 print_log(f'Indexing {root}: {files:,} images in {folders:,} folders so far', 'current')
             if header['recursive']:
-                inner = (*parents, identity)
-                stack += [(os.path.join(relative, name), inner) for name in reversed(below)]
+                inner = (*parents, folder.identity)
+                stack += [(os.path.join(relative, name), inner) for name in reversed(folder.below)]
     print_log(f'Indexed {files:,} images in {folders:,} folders', 'current')
+    if left_out:
+        print_log(
+            f'{left_out:,} images were left out, in formats that are not read: '
+            f'{_join([printable(os.fsdecode(path)) for path in shown], left_out)}; convert them, to TIFF for example',
+            'current',
+            logging.WARNING,
+        )
 
 
-def _read_folder(
-    path: bytes, extensions: tuple[bytes, ...], parents: tuple
-) -> tuple[list[bytes], list[bytes], int, tuple[int, int]]:
-    """Sorted names of images and sub-folders, time of the last change, identity."""
+class _Folder(NamedTuple):
+    """What lies in one folder, sorted.
+
+    Attributes:
+        images (list[bytes]): Names of images, and of sub-folders that may not be searched.
+        below (list[bytes]): Names of the other sub-folders.
+        others (list[bytes]): Paths of images in formats that are not read.
+        changed (int): Time of the last change in ns, -1 if a later look may find something else at the same time.
+        identity (tuple[int, int]): Tells the folder from all others, by whatever path.
+    """
+
+    images: list[bytes]
+    below: list[bytes]
+    others: list[bytes]
+    changed: int
+    identity: tuple[int, int]
+
+
+def _read_folder(path: bytes, extensions: tuple[bytes, ...], recursive: bool, parents: tuple) -> _Folder:
     status = os.stat(path)  # before the names are read, so that a change in between shows later
     identity = (status.st_dev, status.st_ino)
     settled = status.st_mtime_ns < time.time_ns() - RACY_NS
-    names, below = [], []
+    images, below, others = [], [], []
     try:
         entries = os.scandir(path)
     except PermissionError as error:
         raise PermissionError(
-            f'the folder {os.fsdecode(path)} cannot be searched for images ({error.strerror}); '
+            f'the folder {printable(os.fsdecode(path))} cannot be searched for images ({error.strerror}); '
             'allow it, or move it out of data_root'
         ) from None
     with entries:
         for entry in entries:
             if entry.name.startswith(b'.'):
                 continue
-            if entry.is_dir():
-                if not (entry.is_symlink() and _identity(entry.path) in (*parents, identity)):
+            if _is_folder(entry):
+                if entry.is_symlink() and _identity(entry.path) in (*parents, identity):
+                    continue
+                if os.access(entry.path, os.R_OK | os.X_OK):
                     below.append(entry.name)
-            elif entry.name.lower().endswith(extensions) and (entry.is_file() or entry.is_symlink()):
-                names.append(entry.name)
-    return sorted(names), sorted(below), status.st_mtime_ns if settled else -1, identity
+                elif recursive:
+                    images.append(entry.name)
+                    settled = False  # rights change without a trace in the time of this folder
+            elif entry.name.lower().endswith(extensions):
+                images.append(entry.name)
+            elif entry.name.lower().endswith(_OTHER_ENDINGS):
+                others.append(entry.path)
+    return _Folder(sorted(images), sorted(below), sorted(others), status.st_mtime_ns if settled else -1, identity)
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    """Whether it is a folder or a link to one; a link to itself, or to where one may not look, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _identity(path: bytes) -> tuple[int, int]:
@@ -228,7 +278,7 @@ def _read_lists(header: dict) -> Iterator[tuple[int, bytes, int, list[bytes]]]:
                 relative = _below_root(line, f'line {count} of {path}', extensions)
                 if folder is None and not os.path.lexists(os.path.join(os.fsencode(root), relative)):
                     raise FileNotFoundError(
-                        f'line {count} of {path} names {os.fsdecode(relative)}, which is not in '
+                        f'line {count} of {path} names {printable(os.fsdecode(relative))}, which is not in '
                         f'{root}; correct data_root or list_file of UnlabelledImages'
                     )
                 head, name = os.path.split(relative)
@@ -244,15 +294,19 @@ def _read_lists(header: dict) -> Iterator[tuple[int, bytes, int, list[bytes]]]:
 def _below_root(line: bytes, where: str, extensions: tuple[bytes, ...]) -> bytes:
     relative = os.path.normpath(line)
     if os.path.isabs(line) or relative.split(b'/')[0] == b'..':
-        raise ValueError(f'{where} is {os.fsdecode(line)}, which leads out of data_root; write paths below it')
+        raise ValueError(
+            f'{where} is {printable(os.fsdecode(line))}, which leads out of data_root; write paths below it'
+        )
     if not relative.lower().endswith(extensions):
         raise ValueError(
-            f'{where} is {os.fsdecode(line)}, which ends in none of '
+            f'{where} is {printable(os.fsdecode(line))}, which ends in none of '
             f'{os.fsdecode(b", ".join(extensions))}; give one path a line, or set extensions of '
             'UnlabelledImages'
         )
     return relative
 
 
-def _join(paths: Sequence[str]) -> str:
-    return ', '.join(paths[:3]) + (f' and {len(paths) - 3} more' if len(paths) > 3 else '')
+def _join(paths: Sequence[str], count: int | None = None) -> str:
+    """The first of ``count`` paths, by default of those given."""
+    more = (len(paths) if count is None else count) - _SHOWN
+    return ', '.join(paths[:_SHOWN]) + (f' and {more} more' if more > 0 else '')

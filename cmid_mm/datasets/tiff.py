@@ -1,7 +1,8 @@
 """TIFF files: any number of bands, any depth, overviews, and no more memory than the bands need."""
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -22,6 +23,7 @@ def read_tiff(
     file: BinaryIO,
     reduction: Callable[[int, int], int],
     choose: Callable[[int, bool], list[int]],
+    check_memory: Callable[[int], None],
 ) -> tuple[np.ndarray, float | None, int, tuple[int, int]]:
     """Read three bands of the first image of a file, from its smallest sufficient overview.
 
@@ -29,6 +31,7 @@ def read_tiff(
         file (BinaryIO): The open file.
         reduction (Callable): ``(height, width) -> factor`` by which a side may be reduced.
         choose (Callable): ``(number of bands, last is alpha) -> three band indices``.
+        check_memory (Callable): Called with the bytes that pixels will take; raises if they are too many.
 
     Returns:
         tuple: Pixels (H', W', 3) of the file's own type, the value that marks missing pixels (or
@@ -42,20 +45,32 @@ def read_tiff(
     length = file.tell()
     file.seek(0)
     with TiffFile(file) as tiff:
-        page = tiff.pages[0].aspage()
+        page = next(_pages(tiff), None)
+        if page is None:
+            raise ValueError('it has no page')
         size = (page.imagelength, page.imagewidth)
         if page.imagedepth != 1 or min(size) < 1:
             raise ValueError(f'its first page has the shape {page.shape}, which is no picture')
         factor = reduction(*size)
         planes = _planes(tiff)
         if len(planes) > 1:
+            _check_size(page, check_memory)
             chosen = choose(len(planes), False)
             bands = {band: _read_bands(planes[band], [0], length) for band in set(chosen)}
             pixels = np.concatenate([bands[band] for band in chosen], axis=2)
         else:
             page, factor = _overview(tiff, page, factor)
+            _check_size(page, check_memory)
             pixels = _read_page(page, choose, length)
         return pixels, _nodata(tiff.pages[0].aspage()), factor, size
+
+
+def _check_size(page: TiffPage, check_memory: Callable[[int], None]) -> None:
+    """Few bytes can declare many pixels: a sparse file has none of them, and a tile may be larger than its image."""
+    if page.dtype is None:
+        raise ValueError(f'its samples of {page.bitspersample} bits are of no known type')
+    largest = max(3 * page.imagelength * page.imagewidth, math.prod(page.chunks))
+    check_memory(largest * page.dtype.itemsize)
 
 
 def _read_page(page: TiffPage, choose: Callable[[int, bool], list[int]], length: int) -> np.ndarray:
@@ -64,7 +79,9 @@ def _read_page(page: TiffPage, choose: Callable[[int, bool], list[int]], length:
     if kind not in _COLOURS and not (kind == PHOTOMETRIC.YCBCR and packed):
         raise ValueError(f'its colours are stored as {kind!r}, which is not supported')
     if kind == PHOTOMETRIC.PALETTE:
-        table = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
+        table = np.asarray(page.colormap)
+        # As libtiff does: some programs write 8-bit palettes into the 16 bits of an entry.
+        table = (table >> 8 if table.max() > 255 else table).astype(np.uint8).T
         return table[_read_bands(page, [0], length)[..., 0]][..., choose(3, False)]
     extra = [int(sample) for sample in page.extrasamples]
     alpha = page.samplesperpixel in (2, 4) and len(extra) == 1 and extra[0] in _ALPHA
@@ -76,7 +93,7 @@ def _overview(tiff: TiffFile, page: TiffPage, factor: int) -> tuple[TiffPage, in
     """The smallest reduced copy of ``page`` that is at least 1 / factor of it, as GDAL adds them."""
     if factor == 1:
         return page, factor
-    candidates = [other.aspage() for other in tiff.pages[1:]]
+    candidates = [other for other in _pages(tiff) if other.offset != page.offset]
     candidates += [other.aspage() for other in page.pages or ()]
     best = page
     best_scale = 1
@@ -97,10 +114,23 @@ def _planes(tiff: TiffFile) -> list[TiffPage]:
     first = tiff.pages[0].aspage()
     if first.samplesperpixel != 1 or first.photometric == PHOTOMETRIC.PALETTE:
         return [first]
-    pages = [page.aspage() for page in tiff.pages]
-    pages = [page for page in pages if not page.is_reduced and not page.is_mask]
+    pages = [page for page in _pages(tiff) if not page.is_reduced and not page.is_mask]
     same = all(page.shape == first.shape and page.dtype == first.dtype for page in pages)
     return pages if same else [first]
+
+
+def _pages(tiff: TiffFile) -> Iterator[TiffPage]:
+    """All pages in order; tifffile would follow a chain that leads back into itself for hours."""
+    seen = set()
+    for number in itertools.count():
+        try:
+            page = tiff.pages[number].aspage()
+        except IndexError:
+            return
+        if page.offset in seen:
+            raise ValueError('the chain of its pages leads back into itself')
+        seen.add(page.offset)
+        yield page
 
 
 def _read_bands(page: TiffPage, bands: list[int], length: int) -> np.ndarray:

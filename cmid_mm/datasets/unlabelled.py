@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from .decoding import UnreadableImageError
 from .image_sources import open_images, packs_of
 from .index_cache import EXTENSIONS
+from .names import printable
 from .seeding import SeededIndex, seeded
 from .transforms.loading import LoadAerialImage
 
@@ -35,8 +36,8 @@ class UnlabelledImages(Dataset):
     the pipeline under its seed: the sample depends on index and seed alone, not on process or
     worker. A plain index draws from the generators of the process.
 
-    A file that cannot be read is replaced by another image of the set, the same one each time, and
-    named in the metainfo ``unreadable`` of the sample's ``data_samples``, a list of
+    A file that cannot be read, or lacks the bands asked for, is replaced by another image of the set, the same
+    one each time, and named in the metainfo ``unreadable`` of the sample's ``data_samples``, a list of
     ``(path, reason)``; ``UnreadableImagesHook`` counts and lists them.
 
     Args:
@@ -177,7 +178,7 @@ class UnlabelledImages(Dataset):
         raise RuntimeError(
             f'{"none" if none else len(unreadable)} of the {len(self)} images in '
             f'{", ".join(self.data_root)} could {"be read" if none else "not be read, in a row"} '
-            f'(the first, {path}: {reason}); repair the files or correct data_root'
+            f'(the first, {printable(path)}: {reason}); repair the files or correct data_root'
         )
 
     # ---- labels and parts
@@ -196,7 +197,7 @@ class UnlabelledImages(Dataset):
         if loose:
             position = int(np.argmax(self.index.folder_ids == loose[0]))
             raise ValueError(
-                f'{self.index[position]} lies in no sub-folder that could name its class; move it '
+                f'{printable(self.index[position])} lies in no sub-folder that could name its class; move it '
                 'into one or set with_labels=False'
             )
         classes = sorted({names[number] for number in used})

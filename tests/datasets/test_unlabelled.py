@@ -14,7 +14,6 @@ from mmpretrain.registry import DATASETS
 from PIL import Image
 
 from cmid_mm.datasets import SeededIndex, UnlabelledImages
-from cmid_mm.datasets.decoding import BandError
 from cmid_mm.datasets.unlabelled import _coprime
 
 PIPELINE = [
@@ -223,7 +222,13 @@ def test_replacements_visit_every_image(size: int) -> None:
     assert len({attempt * step % size for attempt in range(size)}) == size
 
 
-def test_wrong_bands_are_not_taken_for_unreadable_images(folder: Path) -> None:
-    pipeline = [{'type': 'LoadAerialImage', 'bands': [5]}, {'type': 'PackInputs'}]
-    with pytest.raises(BandError, match=r'0\.png: bands=\(5,\)'):
+def test_an_image_without_the_bands_is_replaced_and_wrong_bands_stop(folder: Path, tmp_path: Path) -> None:
+    """One odd file among a million does not end a run; a wrong configuration does, with the reason."""
+    pipeline = [{'type': 'LoadAerialImage', 'bands': [3]}, {'type': 'PackInputs'}]
+    Image.new('RGBA', (70, 70), (1, 2, 3, 40)).save(folder / 'odd' / '3.png')
+    sample = build(folder, pipeline=pipeline)[0]
+    assert int(sample['inputs'].max()) == 40
+    assert all('bands=(3,) are asked of it' in reason for _, reason in sample['data_samples'].metainfo['unreadable'])
+    (folder / 'odd' / '3.png').unlink()
+    with pytest.raises(RuntimeError, match=r'none of the 9 images .*bands=\(3,\) are asked of it.* correct bands'):
         build(folder, pipeline=pipeline)[0]

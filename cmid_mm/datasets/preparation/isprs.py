@@ -21,6 +21,8 @@ from .sources import SourceFile, by_key, list_files, some
 from .tiles import check_tiling, cut, tile_name, windows
 from .writing import write_png
 
+_MOST_BYTES = 10**9  # nine times what the largest official scene, 6000 x 6000 of Potsdam, takes
+
 
 class _Scene(NamedTuple):
     name: str
@@ -202,10 +204,15 @@ def read_scene(file: SourceFile) -> np.ndarray:
     """
     data = BytesIO(file.read())
     with naming_errors(str(file)):
-        pixels, *_ = read_tiff(data, lambda height, width: 1, _three_bands)
+        pixels, *_ = read_tiff(data, lambda height, width: 1, _three_bands, _bound_memory)
     if pixels.dtype != np.uint8:
         raise PreparationError(f'{file} holds {pixels.dtype} and should hold uint8; get it from the official archive')
     return pixels
+
+
+def _bound_memory(size: int) -> None:
+    if size > _MOST_BYTES:
+        raise ValueError(f'its pixels take {size} bytes of memory, and a scene of at most {_MOST_BYTES} was expected')
 
 
 def _three_bands(count: int, alpha: bool) -> list[int]:

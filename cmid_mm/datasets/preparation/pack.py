@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cmid_mm.datasets.file_index import FileIndex, write_index
 from cmid_mm.datasets.index_cache import EXTENSIONS, open_index
+from cmid_mm.datasets.names import printable
 from cmid_mm.datasets.packed import DATA, INDEX, RECORD, is_pack, key_of, read_pack
 from cmid_mm.datasets.unreadable_list import NAME as UNREADABLE
 from cmid_mm.datasets.unreadable_list import append_unreadable
@@ -90,7 +91,7 @@ def verify_pack(out: str | Path) -> Outcome:
         for number, (row, data) in enumerate(store.stored()):
             if data is None or digest_of(data) != row.digest:
                 state = 'missing' if data is None else 'changed'
-                wrong.append(f'{key_of(number)} ({index.relative(number)}, {state})')
+                wrong.append(f'{key_of(number)} ({printable(index.relative(number))}, {state})')
             bar.advance()
     if wrong:
         raise PreparationError(
@@ -150,8 +151,8 @@ def _check_packed(source: FileIndex, out: Path, finished: bool) -> tuple[int, di
         for position, row in enumerate(store.rows()):
             if stamp(source[position]) != row.stamp:
                 raise PreparationError(
-                    f'{source[position]} has changed since {out} was packed from it; remove {out}, or write to '
-                    'another folder'
+                    f'{printable(source[position])} has changed since {out} was packed from it; remove {out}, or write '
+                    'to another folder'
                 )
             if row.digest is None:
                 unreadable[position] = row.reason
@@ -198,9 +199,11 @@ def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
 
 def _check_unreadable(source: FileIndex, out: Path, unreadable: dict[int, str], most: float) -> None:
     if len(unreadable) > most * len(source):
+        first = min(unreadable)
         raise PreparationError(
-            f'{len(unreadable)} of {len(source)} images cannot be read, more than --max-unreadable {most:g}; they are '
-            f'listed in {_list_unreadable(source, out, unreadable)}: repair or remove them, remove {out} and pack '
+            f'{len(unreadable)} of {len(source)} images cannot be read, more than --max-unreadable {most:g} (the '
+            f'first, {printable(source[first])}: {unreadable[first]}); they are listed in '
+            f'{_list_unreadable(source, out, unreadable)}: repair or remove them, remove {out} and pack '
             'again, or go on with a higher --max-unreadable'
         )
 
@@ -216,7 +219,9 @@ def _list_unreadable(source: FileIndex, out: Path, unreadable: dict[int, str]) -
 def _finish(source: FileIndex, out: Path, unreadable: dict[int, str]) -> dict:
     """Write the names; what the record says of a finished pack."""
     if len(unreadable) == len(source):
-        raise PreparationError(f'none of the {len(source)} images can be read ({source[0]}: {unreadable[0]})')
+        raise PreparationError(
+            f'none of the {len(source)} images can be read ({printable(source[0])}: {unreadable[0]})'
+        )
     if unreadable:
         _list_unreadable(source, out, unreadable)
     index = write_index(str(out / INDEX), {'roots': source.header['roots']}, _packed_names(source, unreadable))

@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from cmid_mm.datasets.names import printable
 from cmid_mm.datasets.unreadable_list import NAME as LIST_NAME
 from cmid_mm.datasets.unreadable_list import append_unreadable, read_unreadable
 
@@ -101,7 +102,8 @@ class UnreadableImagesHook(Hook):
             append_unreadable(self._path, found)
             path, reason = next(iter(found.items()))
             runner.logger.warning(
-                f'{len(self.known)} unreadable images so far, listed in {self._path}; the latest is {path}: {reason}'
+                f'{len(self.known)} unreadable images so far, listed in {self._path}; '
+                f'the latest is {printable(path)}: {reason}'
             )
         self._stop_if_too_many(len(runner.train_dataloader.dataset))
 
