@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from cmid_mm.checkpoints import CheckpointError
 
 from .cpu_processes import start_cpu_processes
+from .lost_parts import sentence_on_loss
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -47,8 +48,8 @@ def merge_run_arguments(cfg: Config, args: argparse.Namespace) -> Config:
 def run(tool: str, read: Callable[[], Config], action: Callable[[Runner], None]) -> None:
     """Build the runner of a config and let it act.
 
-    An error that this package raises is a sentence for the user and ends the program with it; of any other the
-    traceback is shown.
+    An error that this package raises is a sentence for the user and ends the program with it, and so is the loss of a
+    data worker or another process; of any other error the traceback is shown.
 
     Args:
         tool (str): Name that the sentence begins with.
@@ -68,6 +69,11 @@ def run(tool: str, read: Callable[[], Config], action: Callable[[Runner], None])
         if place is None:
             raise
         sys.exit(f'{tool}: {error} [{place}]')
+    except RuntimeError as error:
+        sentence = sentence_on_loss(error)
+        if sentence is None:
+            raise
+        sys.exit(f'{tool}: {sentence}')
     if torch.distributed.is_initialized():
         # Threads of gloo that outlive the interpreter abort it.
         torch.distributed.destroy_process_group()

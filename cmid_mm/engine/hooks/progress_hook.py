@@ -49,8 +49,8 @@ class ProgressBarHook(Hook):
     ) -> None:
         if self.bar is None:
             return
-        loss = runner.message_hub.get_scalar('train/loss').mean(self.window)
-        self.bar.advance(note=f'loss {loss:.4g}')
+        losses = runner.message_hub.log_scalars.get('train/loss')  # none if all batches so far were skipped
+        self.bar.advance(note=f'loss {losses.mean(self.window):.4g}' if losses else '')
 
     def after_train(self, runner: Runner) -> None:
         if self.bar is None:

@@ -72,6 +72,10 @@ class SwAVQueueHook(SwAVHook):
         """Bring the queues of all processes together."""
         self._gather(runner)
 
+    def before_preemption(self, runner: Runner) -> None:
+        """Bring the queues of all processes together, for the checkpoint that ``PreemptionHook`` writes."""
+        self._gather(runner)
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the queues of all processes, ``(processes, crops, length, dim)``, if there are any yet."""
         if self._gathered is not None:

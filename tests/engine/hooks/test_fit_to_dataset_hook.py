@@ -1,45 +1,26 @@
 """What mmpretrain's algorithms take from ImageNet's length is fitted to the data set, or refused."""
 
-from itertools import count, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from cmid_mm.engine.hooks import SwAVQueueHook, longest_queue
 
-RUN = count()  # two runs of one second and one name would share a log
-
 
 @pytest.fixture
-def start(repo, image_folder, tmp_path):
-    """Train a very small network on 24 images, 6 steps of 4 an epoch."""
+def start(tiny_rival):
+    """Train a very small ResNet-18."""
 
     def _start(method: str, epochs: int = 1, hooks: list[dict] = (), **changes) -> Runner:
-        cfg = Config.fromfile(repo / f'configs/{method}/{method}_r18_ucmerced.py')
-        cfg.merge_from_dict(
-            {
-                'model.backbone.stem_channels': 8,
-                'model.backbone.base_channels': 8,
-                'model.neck.in_channels': 64,
-                'model.neck.hid_channels': 16,
-            }
-        )
-        if method == 'swav':
-            cfg.model.head.loss.num_prototypes = 8
-        cfg.train_dataloader.update(batch_size=4, num_workers=0, persistent_workers=False, pin_memory=False)
-        cfg.train_dataloader.dataset.update(data_root=str(image_folder), cache=str(tmp_path / 'index'))
-        cfg.train_cfg.max_epochs = epochs
-        cfg.param_scheduler = []
+        cfg = tiny_rival(f'{method}_r18', epochs, param_scheduler=[], **changes)
         cfg.custom_hooks.extend(hooks)
-        cfg.update(work_dir=str(tmp_path / 'work'), experiment_name=f'{method} {next(RUN)}')
-        cfg.merge_from_dict(changes)
         runner = Runner.from_cfg(cfg)
         runner.train()
         return runner
