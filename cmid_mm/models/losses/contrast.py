@@ -64,3 +64,21 @@ class InfoNCELoss(nn.Module):
         with no_autocast(query):
             query, key, queue = full_precision(query, key, queue)
             return self.loss_weight * _InfoNCE.apply(query, key.detach(), queue.detach(), self.temperature)
+
+    @torch.no_grad()
+    def statistics(self, query: Tensor, key: Tensor, queue: Tensor) -> dict[str, Tensor]:
+        """What ``MonitorHook`` writes of the arguments of a call, in the steps that are logged.
+
+        Returns:
+            dict[str, Tensor]: The mean cosine of queries with their own keys (``positive_similarity``) and with those
+            of the queue (``negative_similarity``), and the embeddings ``query`` and ``key`` themselves.
+        """
+        with no_autocast(query):
+            query, key, queue = full_precision(query, key, queue)
+            return dict(
+                positive_similarity=(query * key).sum(dim=1).mean(),
+                # The mean over all pairs, without the pairs.
+                negative_similarity=query.mean(dim=0) @ queue.mean(dim=1),
+                query=query,
+                key=key,
+            )

@@ -68,10 +68,33 @@ class CenteredDistillationLoss(nn.Module):
         """
         with no_autocast(student):
             student, teacher = full_precision(student, teacher.detach())
-            target = ((teacher - self.center) / self.teacher_temperature).softmax(dim=-1)
+            target = self._assign(teacher)
             loss = -(target * (student / self.student_temperature).log_softmax(dim=-1)).sum(dim=-1).mean()
             self._move_center(teacher)
         return self.loss_weight * loss
+
+    @torch.no_grad()
+    def statistics(self, student: Tensor, teacher: Tensor) -> dict[str, Tensor | float]:
+        """What ``MonitorHook`` writes of the arguments of a call, in the steps that are logged.
+
+        Returns:
+            dict[str, Tensor | float]: Of the teacher's assignment of cells to prototypes: the entropy of a cell's, on
+            average (``cell_entropy``), and that of the average cell's (``prototype_entropy``), both in nats, and the
+            number of prototypes that are the first of any cell (``prototypes_used``); and ``teacher_temperature``.
+        """
+        with no_autocast(teacher):
+            (teacher,) = full_precision(teacher)
+            cells = self._assign(teacher).flatten(0, -2)
+        used = torch.zeros_like(cells[0]).index_fill(0, cells.argmax(dim=1), 1.0)
+        return dict(
+            cell_entropy=torch.special.entr(cells).sum(dim=1).mean(),
+            prototype_entropy=torch.special.entr(cells.mean(dim=0)).sum(),
+            prototypes_used=used.sum(),
+            teacher_temperature=self.teacher_temperature,
+        )
+
+    def _assign(self, teacher: Tensor) -> Tensor:
+        return ((teacher - self.center) / self.teacher_temperature).softmax(dim=-1)
 
     @torch.no_grad()
     def _move_center(self, teacher: Tensor) -> None:

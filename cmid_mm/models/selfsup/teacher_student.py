@@ -75,13 +75,15 @@ class TeacherStudent(BaseSelfSupervisor):
             if hasattr(head, 'set_epoch'):
                 head.set_epoch(epoch)
 
+    @property
+    def teacher_momentum(self) -> float:
+        """Share of the old teachers that the next update keeps."""
+        # The count is mirrored in Python, so that the schedule never waits for the device.
+        return cosine_momentum(self._steps_done, self.max_steps, self.base_momentum)
+
     def update_teachers(self) -> None:
         """Average every teacher with its student; called once after each optimizer step."""
-        # The count is mirrored in Python, so that the schedule never waits for the device.
-        average_parameters(
-            self.teacher_pairs(),
-            cosine_momentum(self._steps_done, self.max_steps, self.base_momentum),
-        )
+        average_parameters(self.teacher_pairs(), self.teacher_momentum)
         self._steps_done += 1
         self.teacher_step += 1
 

@@ -1,6 +1,7 @@
 """Parts that algorithms share: teacher, queue, masks, cells, matching."""
 
 from .cells import MaskedCells, cells_of_image, cells_of_map, take_cells
+from .collapse import spread_and_rank
 from .joint_views import apply_to_views, layers_on_views, mixes_samples
 from .masking import fill_masked, pixel_mask
 from .matching import match_cells
@@ -25,5 +26,6 @@ __all__ = [
     'mixes_samples',
     'no_autocast',
     'pixel_mask',
+    'spread_and_rank',
     'take_cells',
 ]

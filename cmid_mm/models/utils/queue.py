@@ -18,6 +18,7 @@ class KeyQueue(nn.Module):
     Attributes:
         keys (Tensor): Buffer ``(C, K)``; random unit columns until the first keys arrive.
         pointer (Tensor): Buffer ``(1, )``; the column that the next key takes.
+        entered (int): Keys that the last call of :meth:`enter` entered; 0 before the first.
     """
 
     def __init__(self, channels: int, size: int) -> None:
@@ -26,6 +27,7 @@ class KeyQueue(nn.Module):
             raise ValueError(f'KeyQueue: size={size} keeps no keys; set queue_size to 1 or more')
         self.register_buffer('keys', nn.functional.normalize(torch.randn(channels, size), dim=0))
         self.register_buffer('pointer', torch.zeros(1, dtype=torch.long))
+        self.entered = 0
 
     @torch.no_grad()
     def enter(self, *keys: Tensor) -> None:
@@ -37,7 +39,24 @@ class KeyQueue(nn.Module):
         gathered = torch.stack(all_gather(torch.stack(keys)))
         entering = gathered.transpose(0, 1).flatten(0, 2).to(self.keys.dtype)
         size, count = self.keys.shape[1], entering.shape[0]
+        self.entered = count
         first = max(count - size, 0)
         columns = (self.pointer + torch.arange(first, count, device=entering.device)) % size
         self.keys.index_copy_(1, columns, entering[first:].T)
         self.pointer.copy_((self.pointer + count) % size)
+
+    def ages(self, steps: int) -> tuple[float, float, float]:
+        """How old the keys are after a number of steps that all entered as many keys as the last one.
+
+        Args:
+            steps (int): Steps since the queue was random, 1 or more, the last one included.
+
+        Returns:
+            tuple[float, float, float]: Steps since the oldest key entered, and since the keys entered on average, 0 for
+            those of the last step; and the share of the columns that hold keys, not random vectors.
+        """
+        size = self.keys.shape[1]
+        held = min(size, steps * self.entered)
+        full, rest = divmod(held, self.entered)  # full steps' keys, and what is left of an older step's
+        total = self.entered * full * (full - 1) / 2 + rest * full
+        return float(full if rest else full - 1), total / held, held / size
