@@ -19,7 +19,8 @@ must_exist() {
   fi
 }
 
-# run_processes GPUS SCRIPT ARGUMENTS: that many processes of a tool, on this machine and on NNODES - 1 others.
+# run_processes GPUS SCRIPT ARGUMENTS: that many processes of a tool, on this machine and on NNODES - 1 others, started
+# again MAX_RESTARTS times if one of them fails.
 run_processes() {
   if [[ ! $1 =~ ^[1-9][0-9]*$ ]]; then
     echo "$0: GPUS, the number of processes on this machine, is '$1' and must be a whole number from 1." >&2
@@ -31,5 +32,6 @@ run_processes() {
     --master_addr="${MASTER_ADDR:-127.0.0.1}" \
     --master_port="${PORT:-29500}" \
     --nproc_per_node="$1" \
+    --max_restarts="${MAX_RESTARTS:-0}" \
     "$tools/$2" "${@:3}"
 }

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from cmid_mm.engine.command_line import add_run_arguments, merge_run_arguments, run
+from cmid_mm.engine.determinism import make_deterministic
 from cmid_mm.engine.lr_scaling import RULES, scale_learning_rate
 
 AMP_TYPES = dict(fp16='float16', bf16='bfloat16')
@@ -20,7 +21,7 @@ def parse_args() -> argparse.Namespace:
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from a checkpoint, or, without a value, from the last one in the work folder',
+        help='go on from a checkpoint, or (auto, or no value) from the newest whole one in the work folder',
     )
     parser.add_argument(
         '--amp',
@@ -35,6 +36,14 @@ def parse_args() -> argparse.Namespace:
         const='linear',
         choices=RULES,
         help='scale the learning rate with the batch size (default: linear; the authors advise sqrt for Adan)',
+    )
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='the same losses and weights, bit for bit, from every run on this machine; slower on GPUs',
+    )
+    parser.add_argument(
+        '--knn', metavar='FOLDER', help='score k-NN on this folder of class folders every few epochs (pretraining only)'
     )
     add_run_arguments(parser)
     return parser.parse_args()
@@ -60,6 +69,10 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     if args.auto_scale_lr:
         world_size = int(os.environ.get('WORLD_SIZE', os.environ.get('SLURM_NTASKS', 1)))
         scale_learning_rate(cfg, args.auto_scale_lr, world_size if args.launcher != 'none' else 1)
+    if args.knn:
+        cfg.merge_from_dict({'default_hooks.knn': dict(type='OnlineKNNHook', data_root=args.knn)})
+    if args.deterministic:
+        make_deterministic(cfg)
     return cfg
 
 

@@ -1,6 +1,10 @@
 # For mmpretrain's own algorithms, which move their momentum encoders themselves: no TeacherHook.
 _base_ = './default_runtime.py'
 
+# Beside those of default_runtime.py; docs/monitoring.md.
+default_hooks = dict(
+    monitor=dict(type='MonitorHook'), health=dict(type='HealthHook'), non_finite=dict(type='NonFiniteHook')
+)
 custom_hooks = [
     dict(type='ExactResumeHook'),
     dict(type='FitToDatasetHook'),

@@ -1,6 +1,7 @@
 """The command line overrides the config as it says."""
 
 import importlib.util
+import os
 import sys
 
 import pytest
@@ -65,6 +66,17 @@ def test_the_learning_rate_follows_the_batch_of_all_processes(merged, monkeypatc
     ):
         cfg = merged(*arguments, '--launcher', 'pytorch')
         assert cfg.optim_wrapper.optimizer.lr == pytest.approx(4e-3 * factor), arguments
+
+
+def test_deterministic_fixes_the_order_of_every_sum(merged, monkeypatch):
+    monkeypatch.setenv('CUBLAS_WORKSPACE_CONFIG', '')
+    monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG')
+    cfg = merged('--deterministic', '--cfg-options', 'randomness.seed=None')
+    assert cfg.randomness == dict(seed=0, deterministic=True)
+    assert not cfg.env_cfg.cudnn_benchmark
+    assert cfg.env_cfg.mp_cfg.mp_start_method == 'fork'
+    assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'
+    assert not merged().randomness.deterministic
 
 
 def test_options_reach_nested_settings(merged):

@@ -19,8 +19,8 @@ import torch
 from mmengine.config import Config
 
 from cmid_mm.datasets import UnlabelledImages
+from cmid_mm.engine.environment import cores
 from cmid_mm.evaluation import ImageSet, read_image_set
-from cmid_mm.visualization.report import cores
 
 # How the backbone of a cell came about.
 PRETRAINED, UNTRAINED, LOADED, HISTOGRAM = 'pretrained', 'untrained', 'loaded', 'histogram'

@@ -34,12 +34,12 @@ from cells import (
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from cmid_mm.engine.environment import environment
 from cmid_mm.engine.image_fitting import fit_to_images
 from cmid_mm.engine.lr_scaling import RULES
 from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
 from cmid_mm.evaluation.few_shot import SHOTS
 from cmid_mm.visualization.progress import ProgressBar
-from cmid_mm.visualization.report import environment
 
 BAR = partial(ProgressBar, every_seconds=60)
 # Torchvision's names of the backbones whose keys are mmpretrain's.

@@ -40,7 +40,7 @@ with contextlib.redirect_stdout(sys.stderr):
     from cmid_mm.datasets.preparation.pack_form import PackForm
     from cmid_mm.datasets.scenes import draw_scene
     from cmid_mm.datasets.seeding import SeededIndex
-    from cmid_mm.visualization.report import environment
+    from cmid_mm.engine.environment import environment
 
 SIZES = (256, 512, 1024, 4096)
 QUALITY = 90

@@ -18,10 +18,10 @@ from cells import HISTOGRAM, PRETRAINED, UNTRAINED, Cell, Scenes, find_scenes, m
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from cmid_mm.engine.environment import environment
 from cmid_mm.engine.image_fitting import fit_to_images
 from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
 from cmid_mm.visualization.progress import ProgressBar
-from cmid_mm.visualization.report import environment
 
 LEFT_OUT = {
     'CMID': None,

@@ -35,13 +35,13 @@ from process_memory import memory_mb
 
 from cmid_mm.checkpoints import extract_backbone, load_checkpoint, load_strictly
 from cmid_mm.datasets import UnlabelledImages
+from cmid_mm.engine.environment import environment
 from cmid_mm.engine.image_fitting import fit_queues
 from cmid_mm.engine.short_run import fit_to_short_run
 from cmid_mm.evaluation import ImageSet, colour_histograms, extract_features, score_features
 from cmid_mm.evaluation.few_shot import few_shot_accuracies
 from cmid_mm.evaluation.fine_tuning import fine_tune
 from cmid_mm.visualization.progress import ProgressBar
-from cmid_mm.visualization.report import environment
 
 BAR = partial(ProgressBar, every_seconds=60)
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -73,7 +73,7 @@ class RunRecord(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        loss = outputs['loss'].item()
+        loss = float(outputs['loss'])
         if not math.isfinite(loss):
             raise FloatingPointError(f'the loss is {loss} in step {runner.iter + 1} of {runner.max_iters}')
         self.images += len(data_batch['data_samples'])
@@ -148,7 +148,7 @@ def pretrain(cell: Cell, backbone: Path, size: int) -> dict:
         fit_to_short_run(cfg, steps, affordable_epochs(cell, steps))
     epochs = cfg.train_cfg.max_epochs
     # Two are kept: mmengine removes the older one before it has written the newer.
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=max(1, epochs // 20), max_keep_ckpts=2)
+    cfg.default_hooks.checkpoint = dict(type='WholeCheckpointHook', interval=max(1, epochs // 20), max_keep_ckpts=2)
     record = train(cfg, 'pretraining')
     extract_backbone(Path(cfg.work_dir, 'last_checkpoint').read_text().strip(), backbone, image_size=size)
     for checkpoint in Path(cfg.work_dir).glob('*.pth'):

@@ -26,7 +26,7 @@ with contextlib.redirect_stdout(sys.stderr):
     from mmengine.config import Config, DictAction
     from result_stdout import stdout_for_the_result
 
-    from cmid_mm.visualization.report import cores, environment
+    from cmid_mm.engine.environment import cores, environment
 
 SECTIONS = ('processes', 'index', 'startup')
 

@@ -34,9 +34,9 @@ with contextlib.redirect_stdout(sys.stderr):
     from result_stdout import stdout_for_the_result
     from torch import Tensor, nn
 
+    from cmid_mm.engine.environment import environment
     from cmid_mm.models.heads import local_head
     from cmid_mm.models.utils import MaskedCells
-    from cmid_mm.visualization.report import environment
 
 PARTS = ('student', 'teacher', 'heads', 'losses', 'matching', 'optimizer', 'averaging', 'other')
 TYPES = dict(bf16=torch.bfloat16, fp16=torch.float16)

@@ -1,6 +1,6 @@
-# Two views of each image (CMID, section IV-A). Mean and deviation are those of the released code, in 0-255.
+# Two views of each image (CMID, section IV-A).
+_base_ = './unlabelled.py'
 size = 224
-data_preprocessor = dict(type='ViewsDataPreprocessor', mean=[86.18235, 91.9275, 85.374], std=[34.6545, 34.476, 35.8785])
 crop_and_mask = [
     dict(type='RandomResizedCropWithPositions', size=size, crop_ratio_range=(0.3, 1.0)),
     dict(type='RandomFlipWithPositions', prob=0.5),
@@ -18,13 +18,4 @@ train_pipeline = [
     dict(type='TwoViews', views=[crop_and_mask, [*crop_and_mask, *photometric_noise]]),
     dict(type='PackInputs', algorithm_keys=('mask', 'masked_cells', 'cell_positions')),
 ]
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    sampler=dict(type='EpochSampler'),
-    batch_sampler=dict(type='GlobalBatchSampler'),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(type='UnlabelledImages', data_root='data/images', pipeline=train_pipeline),
-)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,5 +1,5 @@
-# Images without labels, in the order and with the randomness of CMID's runs; a file of views adds the pipeline. Mean
-# and deviation, in 0-255, are those of CMID and of the tasks.
+# Images without labels, in one order and with one randomness for all methods; a file of views adds the pipeline. Mean
+# and deviation, in 0-255, are those of CMID's released code, and of the tasks.
 data_preprocessor = dict(type='ViewsDataPreprocessor', mean=[86.18235, 91.9275, 85.374], std=[34.6545, 34.476, 35.8785])
 train_dataloader = dict(
     batch_size=32,
