@@ -119,7 +119,7 @@ def extracted_r18(data_root: Path, repo: Path, tmp_path_factory: pytest.TempPath
     cfg.model.global_head.queue_size = 128
     use_fast_precision(cfg)
     fit_to_short_run(cfg, steps_per_epoch=4, epochs=4)
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=4)
+    cfg.default_hooks.checkpoint = dict(type='WholeCheckpointHook', interval=4)
     cfg.update(work_dir=str(folder / 'run'), experiment_name='extracted_r18')
     Runner.from_cfg(cfg).train()
     return extract_backbone(folder / 'run/epoch_4.pth', folder / 'backbone.pth', image_size=64)

@@ -34,14 +34,16 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
     from cmid_mm.checkpoints import CheckpointError, extract_backbone, load_checkpoint
     from cmid_mm.datasets import seeded
     from cmid_mm.datasets.scenes import replace_scenes
+    from cmid_mm.engine.environment import cores, environment
     from cmid_mm.engine.hooks import ProgressBarHook
+    from cmid_mm.engine.image_fitting import fit_queues
     from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
     from cmid_mm.evaluation import ImageSet, Score, colour_histograms, extract_features, read_image_set, score_features
     from cmid_mm.visualization.loss_curves import draw_loss_curves, read_scalars
     from cmid_mm.visualization.neighbours import draw_neighbours, nearest, spread_queries
     from cmid_mm.visualization.progress import ProgressBar, StageClock
-    from cmid_mm.visualization.reconstructions import draw_reconstructions, to_uint8
-    from cmid_mm.visualization.report import Picture, cores, environment, score_table, write_report
+    from cmid_mm.visualization.reconstructions import draw_reconstructions, paint
+    from cmid_mm.visualization.report import Picture, score_table, write_report
 
 CONFIG = Path('configs/cmid/cmid_r18_demo.py')
 SCENE_SIZE = 128
@@ -115,8 +117,7 @@ def demo_config(images: ImageSet, args: argparse.Namespace) -> Config:
     )
     loader.pin_memory = DEVICE == 'cuda'
     loader.batch_size = min(loader.batch_size, len(images.train))
-    # A queue longer than the data would hold images several times, as negatives of themselves.
-    cfg.model.global_head.queue_size = min(cfg.model.global_head.queue_size, len(images.train))
+    fit_queues(cfg, len(images.train))
 
     use_fast_precision(cfg)  # before steps are timed
     steps = len(images.train) // loader.batch_size
@@ -128,7 +129,7 @@ def demo_config(images: ImageSet, args: argparse.Namespace) -> Config:
         wanted = max(cfg.train_cfg.max_epochs, math.ceil(FEWEST_STEPS / steps))
         epochs = affordable if args.minutes else min(wanted, affordable)
     fit_to_short_run(cfg, steps, epochs)
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=epochs, max_keep_ckpts=1)
+    cfg.default_hooks.checkpoint = dict(type='WholeCheckpointHook', interval=epochs, max_keep_ckpts=1)
     cfg.default_hooks.logger.interval = cfg.log_processor.window_size = max(1, min(10, steps, epochs * steps // 40))
     return cfg
 
@@ -235,16 +236,12 @@ def draw(
 
 
 def _draw_reconstructions(runner: QuietRunner, pixels: np.ndarray, seed: int, out: Path) -> None:
-    model = runner.model.eval()
     block_mask = next(step for step in runner.cfg.crop_and_mask if step['type'] == 'BlockMask')
     with seeded(seed):
         mask = np.stack([TRANSFORMS.build(dict(block_mask))({})['mask'] for _ in pixels])
-    mean, std = runner.cfg.data_preprocessor.mean, runner.cfg.data_preprocessor.std
-    inputs = torch.from_numpy((pixels - np.array(mean)) / np.array(std)).permute(0, 3, 1, 2).float()
-    seen, painted = model.reconstruct(inputs.to(DEVICE), torch.from_numpy(mask).to(DEVICE))
-    draw_reconstructions(
-        pixels, to_uint8(seen.cpu().numpy(), mean, std), to_uint8(painted.cpu().numpy(), mean, std), mask, out
-    )
+    normalisation = runner.cfg.data_preprocessor.mean, runner.cfg.data_preprocessor.std
+    seen, painted = paint(runner.model.eval(), pixels, mask, *normalisation, DEVICE)
+    draw_reconstructions(pixels, seen, painted, mask, out)
 
 
 def result(scores: list[Score], images: ImageSet) -> tuple[str, str]:

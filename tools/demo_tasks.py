@@ -24,11 +24,13 @@ from mmengine.registry import DATASETS, DefaultScope
 from mmengine.utils import import_modules_from_strings
 
 from cmid_mm.datasets.scenes import replace_scenes
+from cmid_mm.engine.environment import cores, environment
+from cmid_mm.engine.image_fitting import fit_queues
 from cmid_mm.engine.optimizers import cpu_multiplies_bfloat16
 from cmid_mm.engine.short_run import fit_to_short_run, use_fast_precision
 from cmid_mm.visualization.loss_curves import draw_compared_losses, find_scalars, read_scalars
 from cmid_mm.visualization.progress import ProgressBar, StageClock
-from cmid_mm.visualization.report import Picture, Table, cores, environment, write_report
+from cmid_mm.visualization.report import Picture, Table, write_report
 
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'
@@ -176,10 +178,10 @@ def pretrain(args: argparse.Namespace, scenes: Path) -> Path:
     loader.dataset.update(data_root=str((scenes / 'classification/train').resolve()), cache=str(folder.resolve()))
     loader.pin_memory = False
     loader.batch_size = min(loader.batch_size, images)
-    cfg.model.global_head.queue_size = min(cfg.model.global_head.queue_size, images)
+    fit_queues(cfg, images)
     use_fast_precision(cfg)
     fit_to_short_run(cfg, images // loader.batch_size, args.pretrain_epochs)
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=args.pretrain_epochs, max_keep_ckpts=1)
+    cfg.default_hooks.checkpoint = dict(type='WholeCheckpointHook', interval=args.pretrain_epochs, max_keep_ckpts=1)
     if changed(folder / 'config.py', cfg) or not backbone.is_file():
         # Another folder than the config's, because the runner writes a config of this name into its own.
         work_dir = folder / 'run'

@@ -1,7 +1,7 @@
 """What a frozen backbone has learned: k-NN, linear probe, collapse, and the baselines to beat."""
 
 from .collapse import Collapse, measure_collapse
-from .features import Features, extract_features
+from .features import Features, extract_features, extract_maps
 from .histogram import colour_histograms
 from .image_set import ImageSet, read_image_set
 from .knn import knn_accuracy
@@ -17,6 +17,7 @@ __all__ = [
     'Score',
     'colour_histograms',
     'extract_features',
+    'extract_maps',
     'knn_accuracy',
     'labels_from_folders',
     'linear_probe',

@@ -58,6 +58,54 @@ def extract_features(
     Raises:
         ValueError: No image, or a backbone whose output is neither a map nor a vector.
     """
+    values, labels = _compute(_pool, backbone, images, size, batch_size, device, progress, mean, std)
+    return Features(values, None if labels[0] is None else np.array(labels, dtype=np.int64))
+
+
+def extract_maps(
+    backbone: nn.Module,
+    images: Sequence[Item] | Dataset,
+    size: int = 224,
+    batch_size: int = 64,
+    device: str | torch.device = 'cpu',
+    progress: Callable[[int], None] | None = None,
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
+) -> np.ndarray:
+    """Compute the backbone's last map of each image, as :func:`extract_features` does before it averages.
+
+    Args:
+        backbone (nn.Module): Gives maps ``(B, C, h, w)``, in a tuple or alone; the last one counts.
+        images (Sequence | Dataset): As in :func:`extract_features`; labels are left out.
+        size (int): Side in pixels. Defaults to 224.
+        batch_size (int): Images a forward pass.
+        device (str | torch.device): Where to compute.
+        progress (Callable[[int], None], optional): Called after each batch with the number of its
+            images.
+        mean (Sequence[float]): Of the three channels, 0 to 255.
+        std (Sequence[float]): Of the three channels, 0 to 255.
+
+    Returns:
+        np.ndarray: ``(n, C, h, w)`` float32.
+
+    Raises:
+        ValueError: No image, or a backbone whose output is no map.
+    """
+    return _compute(_map, backbone, images, size, batch_size, device, progress, mean, std)[0]
+
+
+def _compute(
+    take: Callable[[Tensor | tuple[Tensor, ...]], Tensor],
+    backbone: nn.Module,
+    images: Sequence[Item] | Dataset,
+    size: int,
+    batch_size: int,
+    device: str | torch.device,
+    progress: Callable[[int], None] | None,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> tuple[np.ndarray, list[int | None]]:
+    """What is taken of the backbone's output for each image, and the images' labels."""
     if len(images) == 0:
         raise ValueError('There are no images to extract features from.')
     loader = DataLoader(_Squeezed(images, size), batch_size, collate_fn=_collate)
@@ -67,12 +115,11 @@ def extract_features(
     with _evaluating(backbone, device), torch.no_grad():
         for batch, batch_labels in loader:
             inputs = (batch.to(device).float() - mean_tensor) / std_tensor
-            values.append(_pool(backbone(inputs)).float().cpu())
+            values.append(take(backbone(inputs)).float().cpu())
             labels += batch_labels
             if progress is not None:
                 progress(len(batch))
-    has_labels = labels[0] is not None
-    return Features(torch.cat(values).numpy(), np.array(labels, dtype=np.int64) if has_labels else None)
+    return torch.cat(values).numpy(), labels
 
 
 class _Squeezed(Dataset):
@@ -97,8 +144,19 @@ def _collate(samples: list[tuple[Tensor, int | None]]) -> tuple[Tensor, list[int
     return torch.stack(images), list(labels)
 
 
+def _last(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    return output[-1] if isinstance(output, tuple | list) else output
+
+
+def _map(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    last = _last(output)
+    if last.dim() != 4:
+        raise ValueError(f'The backbone gives a tensor of shape {tuple(last.shape)}, not maps (B, C, h, w) with cells.')
+    return last
+
+
 def _pool(output: Tensor | tuple[Tensor, ...]) -> Tensor:
-    last = output[-1] if isinstance(output, tuple | list) else output
+    last = _last(output)
     if last.dim() == 4:
         return last.mean(dim=(2, 3))
     if last.dim() == 2:

@@ -30,6 +30,7 @@ class ImageSet:
         test (np.ndarray): Rows held back, a fifth of every class. Without classes all.
         total (int): Files in the folder.
         problems (list[str]): One sentence for each file that could not be read.
+        names (list[str]): Path ``(n,)`` of each image below the folder.
     """
 
     root: Path
@@ -41,6 +42,7 @@ class ImageSet:
     test: np.ndarray
     total: int
     problems: list[str]
+    names: list[str]
 
     @property
     def scored(self) -> np.ndarray:
@@ -91,10 +93,11 @@ def read_image_set(
     places = places[kept]
     if len(places) < fewest:
         raise ValueError(f'{root} holds {len(places)} readable images; give a folder with {fewest} or more')
-    found = labels_from_folders([index.relative(int(place)) for place in places])
+    names = [index.relative(int(place)) for place in places]
+    found = labels_from_folders(names)
     train = test = np.arange(len(places))
     if found:
         test = split_by_class(found[0], seed=seed)[1]
         train = np.setdiff1d(train, test)
     labels, classes = found or (None, [])
-    return ImageSet(root, places, pixels, labels, classes, train, test, len(index), problems)
+    return ImageSet(root, places, pixels, labels, classes, train, test, len(index), problems, names)

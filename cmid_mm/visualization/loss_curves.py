@@ -1,14 +1,19 @@
-"""Curves of every loss and of the learning rate over a run, and of one loss over several."""
+"""Curves of every loss and of the learning rate over a run, and of scalars over several."""
 
 import json
 import math
 from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 Curve = tuple[np.ndarray, np.ndarray]
+
+COLOURS = ('#b35900', '#0a4fb0', '#57606a', '#2f7d32', '#7b3fa0', '#0f766e', '#b91c1c')
+# What is no scalar of the run but its place in it.
+_PLACES = {'step', 'iter', 'epoch'}
 
 
 def find_scalars(work_dir: str | Path) -> list[Path]:
@@ -25,15 +30,16 @@ def find_scalars(work_dir: str | Path) -> list[Path]:
     return found
 
 
-def read_scalars(files: Iterable[str | Path]) -> dict[str, Curve]:
+def read_scalars(files: Iterable[str | Path], everything: bool = False) -> dict[str, Curve]:
     """Read the losses and the learning rate of one run, or of one that was resumed.
 
     Args:
         files (Iterable[str | Path]): ``scalars.json`` files, one JSON object a line; where two have the same step, the
             later file counts.
+        everything (bool): Also read all that is neither a loss nor the rate. Defaults to False.
 
     Returns:
-        dict[str, Curve]: Steps and values of ``loss``, then of each part of it by name, then of ``lr``.
+        dict[str, Curve]: Steps and values of ``loss``, then of its parts by name, then of ``lr``, then of the rest.
 
     Raises:
         ValueError: A file is not of that form, or no line holds a loss.
@@ -43,11 +49,14 @@ def read_scalars(files: Iterable[str | Path]) -> dict[str, Curve]:
         for number, line in enumerate(Path(file).read_text(encoding='utf-8').splitlines(), 1):
             try:
                 record = json.loads(line)
-                records[record['step']] = record
+                # What is not logged with the losses, as accuracies, has a line of its own.
+                records.setdefault(record['step'], {}).update(record)
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(f"{file}, line {number}: not a JSON object with a 'step'.") from error
-    names = {name for record in records.values() for name in record if 'loss' in name or name == 'lr'}
+    found = {name for record in records.values() for name in record} - _PLACES
+    names = {name for name in found if 'loss' in name or name == 'lr'}
     ordered = sorted(names, key=lambda name: (name == 'lr', name != 'loss', name))
+    ordered += sorted(found - names) if everything else []
     curves = {}
     for name in ordered:
         pairs = [(step, record[name]) for step, record in sorted(records.items()) if name in record]
@@ -103,16 +112,16 @@ def draw_loss_curves(curves: dict[str, Curve], out: str | Path, columns: int = 2
 
 
 def draw_compared_losses(panels: dict[str, dict[str, list[Curve]]], out: str | Path) -> None:
-    """Draw the training loss of several tasks, one panel a task, one colour a start, one line a run.
+    """Draw a panel for each task or scalar, in it a colour for each start or run, and a line for each of its curves.
 
     Args:
-        panels (dict[str, dict[str, list[Curve]]]): Task -> start -> steps and losses of each of its runs.
+        panels (dict[str, dict[str, list[Curve]]]): Name of the panel -> name of the line -> steps and values.
         out (str | Path): Picture to write.
     """
     figure = Figure(figsize=(8.4, 2.7 * math.ceil(len(panels) / 2)), layout='constrained')
     axes = figure.subplots(math.ceil(len(panels) / 2), 2, squeeze=False).flat
     for (task, starts), panel in zip(panels.items(), axes, strict=False):
-        for (start, runs), colour in zip(starts.items(), ('#b35900', '#0a4fb0', '#57606a'), strict=False):
+        for (start, runs), colour in zip(starts.items(), cycle(COLOURS), strict=False):
             for number, (steps, losses) in enumerate(runs):
                 panel.plot(steps, losses, color=colour, linewidth=1.4, label=None if number else start)
         panel.set_title(task, fontsize=10)
@@ -120,6 +129,6 @@ def draw_compared_losses(panels: dict[str, dict[str, list[Curve]]], out: str | P
         panel.tick_params(labelsize=8)
         panel.grid(alpha=0.25)
         panel.legend(fontsize=8)
-    for panel in list(axes)[len(panels) :]:
+    for panel in axes:  # those that are left
         panel.set_axis_off()
     figure.savefig(out, dpi=130)

@@ -1,21 +1,12 @@
 """One page that says what was run, how well it went, and what the pictures show."""
 
-import os
-import platform
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import quote
 
-import torch
-
 from cmid_mm.evaluation import Score
-from cmid_mm.version import __version__
-
-PACKAGES = ('torch', 'torchvision', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmpretrain', 'scikit-learn', 'numpy')
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #57606a; --line: #d0d7de; --page: #fff; --best: #dafbe1; }
@@ -35,6 +26,16 @@ th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--line); text-align:
 .best { background: var(--best); font-weight: 600; }
 .facts th { font-weight: 400; color: var(--soft); width: 6.5rem; }
 figure { margin: 0; } img { width: 100%; height: auto; border: 1px solid var(--line); background: #fff; }
+nav a { margin-right: .8rem; white-space: nowrap; } a { color: inherit; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: .6rem; }
+.grid img { display: block; } h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
+iframe { width: 100%; height: 34rem; max-height: 85vh; border: 1px solid var(--line); background: #fff; }
+summary { cursor: pointer; margin: .6rem 0; } .soft { color: var(--soft); }
+pre { overflow-x: auto; border: 1px solid var(--line); padding: .6rem; font: .8rem/1.4 ui-monospace, monospace; }
+.picture img { width: auto; max-width: 100%; }
+.left td + td, .left th + th { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+@media (max-width: 30rem) { .scores { font-size: .85rem; } }
+.left td:first-child, .names td:first-child { min-width: 6.5rem; overflow-wrap: anywhere; }
 """
 
 
@@ -54,25 +55,6 @@ class Picture:
     file: str
     title: str
     text: str
-
-
-def environment() -> dict[str, str]:
-    """Name the hardware, the versions and the date, as a reader needs them to repeat a run."""
-    hardware = f'{_processor()}, {cores()} cores'
-    if torch.cuda.is_available():
-        hardware += f'; {torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
-    versions = [f'cmid_mm {__version__}', f'Python {platform.python_version()}']
-    for package in PACKAGES:
-        try:
-            versions.append(f'{package} {version(package)}')
-        except PackageNotFoundError:
-            # The upstream distributions have the same modules under names without "onedl-".
-            versions.append(f'{package} not installed')
-    return {
-        'Hardware': hardware,
-        'Versions': ', '.join(versions),
-        'Date': datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC'),
-    }
 
 
 def write_report(
@@ -105,22 +87,17 @@ def write_report(
     for picture in pictures:
         if not (folder / picture.file).is_file():
             raise FileNotFoundError(f'{folder / picture.file} does not exist; draw the picture before the report.')
-    rows = ''.join(f'<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in facts.items())
     shown = ''.join(
         f'<h2>{escape(picture.title)}</h2><p>{escape(picture.text)}</p><figure><a href="{quote(picture.file)}">'
         f'<img src="{quote(picture.file)}" alt="{escape(picture.title)}" loading="lazy"></a></figure>'
         for picture in pictures
     )
-    page = (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(title)}</title><style>{STYLE}</style></head><body>'
-        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>'
-        f'<h2>Scores</h2>{_html(table)}<p>{escape(table_text)}</p>'
-        f'{shown}<h2>What was run</h2><table class="facts">{rows}</table></body></html>\n'
+    body = (
+        f'<p class="lead">{escape(lead)}</p><h2>Scores</h2>{table_html(table)}<p>{escape(table_text)}</p>'
+        f'{shown}<h2>What was run</h2>{facts_html(facts)}'
     )
     path = folder / 'index.html'
-    path.write_text(page, encoding='utf-8')
+    path.write_text(page(title, body), encoding='utf-8', errors='replace')  # file names may be no text
     return path
 
 
@@ -139,7 +116,37 @@ def score_table(scores: Sequence[Score]) -> Table | None:
     return Table(('features', '10-NN', 'linear probe', 'spread', 'rank'), rows, best)
 
 
-def _html(table: Table | None) -> str:
+def page(title: str, body: str, policy: str = '') -> str:
+    """A whole page in the style of all reports.
+
+    Args:
+        title (str): Heading, as plain text.
+        body (str): HTML below it.
+        policy (str): Content security policy: what the browser may load and run. Defaults to '': no restriction.
+    """
+    guard = f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">' if policy else ''
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">{guard}'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{escape(title)}</title><style>{STYLE}</style></head><body>'
+        f'<h1>{escape(title)}</h1>{body}</body></html>\n'
+    )
+
+
+def facts_html(facts: Mapping[str, str]) -> str:
+    """Facts as a table of two columns."""
+    rows = ''.join(f'<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in facts.items())
+    return f'<table class="facts">{rows}</table>'
+
+
+def table_html(table: Table | None, style: str = '') -> str:
+    """A table; nothing for None.
+
+    Args:
+        table (Table, optional): Its cells are plain text.
+        style (str): 'left' for columns of text, 'names' for long names before numbers. Defaults to '': short names
+            before numbers, which stand to the right.
+    """
     if table is None:
         return ''
     header = ''.join(f'<th>{escape(name)}</th>' for name in table.header)
@@ -148,20 +155,6 @@ def _html(table: Table | None) -> str:
         marks = [' class="best"' if (row, column) in table.best else '' for column in range(len(cells))]
         rows += f'<tr>{"".join(f"<td{m}>{escape(cell)}</td>" for m, cell in zip(marks, cells, strict=True))}</tr>'
     return (
-        f'<div class="wide"><table class="scores"><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<div class="wide"><table class="{f"scores {style}".strip()}"><thead><tr>{header}</tr></thead>'
+        f'<tbody>{rows}</tbody></table></div>'
     )
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    # Containers and schedulers lend fewer cores than the machine has.
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-
-
-def _processor() -> str:
-    cpuinfo = Path('/proc/cpuinfo')
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding='utf-8', errors='replace').splitlines():
-            if line.startswith('model name'):
-                return line.split(':', 1)[1].strip()
-    return platform.processor() or platform.machine()

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import pytest
 
 from cmid_mm.evaluation import Score
-from cmid_mm.visualization.report import Picture, environment, score_table, write_report
+from cmid_mm.visualization.report import Picture, score_table, write_report
 
 SCORES = [Score('untrained', 0.33, 0.4175, 0.2, 77.3), Score('CMID', 0.5275, 0.61, 0.9, 112.0)]
 
@@ -61,10 +61,3 @@ def test_without_scores_there_is_no_table_but_the_reason(tmp_path):
     page = _write(tmp_path, scores=[])
     assert '10-NN' not in page.text
     assert 'Chance is 10 %.' in page.text
-
-
-def test_environment_names_what_a_rerun_needs():
-    facts = environment()
-    assert re.search(r'\d+ cores', facts['Hardware'])
-    assert 'torch 2.' in facts['Versions']
-    assert re.fullmatch(r'\d{4}-\d\d-\d\d \d\d:\d\d UTC', facts['Date'])
