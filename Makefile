@@ -14,6 +14,8 @@ PY := .venv/bin/python
 export OMP_WAIT_POLICY ?= PASSIVE
 PIP := $(PY) -m pip --disable-pip-version-check
 INSTALL := $(PIP) install -c requirements/constraints.txt
+# A process a core, each with its share of the threads (tests/conftest.py); PYTEST_ARGS=-n0 runs all in one.
+IN_PROCESSES := --numprocesses logical --maxprocesses 8 --dist worksteal
 
 # A tier is installed when the stamp with the sum of its files exists: another version of a file, or a checkout
 # that was moved (the project is installed in place), asks for another stamp.
@@ -43,7 +45,7 @@ demo-tasks: $(EVERYTHING_STAMP)  ## Pretrain, extract, and train four tasks on d
 
 .PHONY: test
 test: lint  ## Install everything, check the style and run every test
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest $(IN_PROCESSES) $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(EVERYTHING_STAMP)  ## Check the style

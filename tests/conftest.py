@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -25,6 +26,14 @@ def _folder(variable: str, default: str) -> Path:
     if not path.is_dir():
         pytest.skip(f'{variable}: no folder at {path}; set the variable to the folder of {default}')
     return path
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Share the cores among the processes of pytest-xdist; programs that a test starts take as many threads as it."""
+    if hasattr(config, 'workerinput'):
+        threads = max(1, len(os.sched_getaffinity(0)) // config.workerinput['workercount'])
+        torch.set_num_threads(threads)
+        os.environ['OMP_NUM_THREADS'] = str(threads)
 
 
 @pytest.fixture(scope='session')

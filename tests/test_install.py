@@ -111,7 +111,7 @@ def test_test_checks_style_and_runs_everything(checkout):
     assert ran[-3:] == [
         '<-m><ruff><check><.>',
         '<-m><ruff><format><--check><.>',
-        '<-m><pytest>',
+        '<-m><pytest><--numprocesses><logical><--maxprocesses><8><--dist><worksteal>',
     ]
 
 

@@ -28,10 +28,10 @@ def resnet_config(state: State) -> dict:
     cfg = dict(type='mmpretrain.ResNet', depth=min(depths))
     if (stem := state.get('conv1.weight')) is not None and stem.dim() == 4:
         cfg |= _unless(in_channels=(stem.shape[1], 3))
-    return cfg | _unless(
-        stem_channels=(_width(state, ('conv1', 'bn1')), 64),
-        base_channels=(_width(state, ('layer1.0.conv1', 'layer1.0.bn1')), 64),
-    )
+    base = _width(state, r'layer1\.\d+\.(conv|bn)[12]\.', 64)
+    # A stem that is lost whole shows in what layer 1 takes, and its blocks have a projection where that is not theirs.
+    enters = _width(state, r'layer1\.0\.(conv1|downsample\.0)\.weight', base, axis=1)
+    return cfg | _unless(stem_channels=(_width(state, r'(conv|bn)1\.', enters), 64), base_channels=(base, 64))
 
 
 def swin_config(state: State) -> dict:
@@ -126,12 +126,10 @@ def _count(names: Iterable[str], pattern: str) -> int:
     return max(found, default=-1) + 1
 
 
-def _width(state: State, layers: Iterable[str], default: int = 64) -> int:
-    """Output channels of the first of these layers of which anything is there."""
-    values = (
-        value for layer in layers for name, value in state.items() if name.startswith(f'{layer}.') and value.dim()
-    )
-    return next((value.shape[0] for value in values), default)
+def _width(state: State, layers: str, default: int, axis: int = 0) -> int:
+    """Output channels, or with axis 1 input channels, of the first weight whose name begins as the pattern says."""
+    values = (value for name, value in state.items() if re.match(layers, name) and value.dim() > axis)
+    return next((value.shape[axis] for value in values), default)
 
 
 def _unless(**settings: tuple) -> dict:

@@ -41,6 +41,13 @@ def removable(state):
     return sorted(name for name in state if not name.endswith('num_batches_tracked'))
 
 
+def test_a_stem_that_is_missing_whole_is_named(tmp_path, resnet):
+    whole = {name: value for name, value in resnet.items() if not name.startswith(('conv1', 'bn1'))}
+    torch.save(openmmlab(whole), tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match='its weights are 5 missing '):
+        convert_checkpoint(tmp_path / 'a.pth', tmp_path / 'b.pth', 'openmmlab')
+
+
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_missing_weights_are_named(tmp_path_factory, resnet, data):
