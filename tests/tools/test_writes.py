@@ -10,8 +10,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-# The index of a data set (docs/datasets.md) and matplotlib's list of fonts are kept for later runs.
-KEPT = ('.cache/cmid_mm/index', '.cache/matplotlib', '.config/matplotlib')
+# The index of a data set (docs/datasets.md), matplotlib's fonts and the grammar of mmengine's formatter are kept for later.
+KEPT = ('.cache/cmid_mm/index', '.cache/matplotlib', '.config/matplotlib', '.cache/YAPF')
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ class NonFiniteHook(Hook):
         max_skips (int): Batches that may be skipped in the whole run, resumed or not. Defaults to 10.
 
     Raises:
-        ValueError: If an argument is out of its range; in the run, if a loss is not finite and none may be skipped.
+        ValueError: If an argument is out of its range.
+        FloatingPointError: In the run, if a loss is not finite and none may be skipped.
     """
 
     # Before RuntimeInfoHook: what is skipped must not be averaged into the logged losses.
@@ -72,7 +73,7 @@ class NonFiniteHook(Hook):
             return
         what = self._describe(runner, bad, outputs, data_batch) if bad else 'the loss of another process is not finite'
         if not skipped:
-            raise ValueError(
+            raise FloatingPointError(
                 f'{what}; look at these files, lower optim_wrapper.optimizer.lr or clip the gradient '
                 "(optim_wrapper.clip_grad=dict(max_norm=1.0)), or set action of NonFiniteHook to 'skip' to leave such "
                 'batches out'
@@ -84,7 +85,7 @@ class NonFiniteHook(Hook):
         count = runner.message_hub.get_info(_COUNT, 0) + 1
         runner.message_hub.update_info(_COUNT, count)
         if count > self.max_skips:
-            raise ValueError(
+            raise FloatingPointError(
                 f'{what}; {self.max_skips} batches were skipped before, as many as max_skips of NonFiniteHook allows: '
                 'look at the files named in these dumps, lower optim_wrapper.optimizer.lr, or raise max_skips'
             )
