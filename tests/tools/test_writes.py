@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-# The index of a data set (docs/datasets.md), matplotlib's fonts and the grammar of mmengine's formatter are kept for later.
+# The index of a data set (docs/datasets.md), matplotlib's fonts and yapf's grammar (in mmengine) are kept for later.
 KEPT = ('.cache/cmid_mm/index', '.cache/matplotlib', '.config/matplotlib', '.cache/YAPF')
 
 
