@@ -19,3 +19,5 @@ def test_blocks_take_turns(run_tool, repo):
     assert figures['ratio'] == pytest.approx(figures['with_hooks_s'] / figures['without_s'])
     low, high = figures['quartiles']
     assert 0 < low <= high
+    assert figures['inside_share'] == pytest.approx(figures['inside_s'] / figures['without_s'])
+    assert 0 < figures['inside_s'] < figures['with_hooks_s']
