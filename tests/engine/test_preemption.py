@@ -167,6 +167,7 @@ def launched(tiny_config, tmp_path, repo):
             capture_output=True,
             text=True,
             check=False,
+            timeout=900,  # processes that wait for each other for ever are a failure too
         )
 
     return _launched
