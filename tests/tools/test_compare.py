@@ -293,6 +293,7 @@ def test_the_table_shows_intervals_and_counts_seeds_that_diverged(cell_of, tools
             ['--methods', 'cmid', '--data', 'x=configs', '--epochs', '1', '--fine-tune-on', 'z'],
             '--fine-tune-on z: there is only x',
         ),
+        (['--methods', 'cmid', '--data', 'x=configs', '--epochs', '1', '--rates', '1', '0'], '--rates must be more'),
     ],
 )
 def test_what_cannot_be_compared_is_refused_at_once(tools, repo, monkeypatch, capsys, options, sentence):
@@ -308,6 +309,21 @@ def test_an_unknown_method_is_told_which_there_are(tools):
         compare.find_configs(['cmid', 'dino'], compare.BACKBONES, [])
     with pytest.raises(ValueError, match='cmid is already a method'):
         compare.find_configs(['cmid'], compare.BACKBONES, [('cmid', Path('x.py'))])
+
+
+def test_every_method_has_a_row_at_each_rate(tools, few_scenes, tmp_path):
+    compare = tools('compare')
+    data = f'ucmerced={few_scenes / "ucmerced"}'
+    options = ['--methods', 'cmid', 'simclr', 'untrained', '--data', data, '--epochs', '1', '--batch-size', '16']
+    args = compare.parse_args([*options, '--rates', '1', '0.1', '--seeds', '0', '--work-dir', str(tmp_path)])
+    scenes = {'ucmerced': compare.find_scenes('ucmerced', str(few_scenes / 'ucmerced'), tmp_path, ProgressBar)}
+    configs = compare.find_configs(['cmid', 'simclr'], compare.BACKBONES, [])
+    cells, backbones, _ = compare.list_cells(args, configs, scenes)
+    rates = {cell.method: Config.fromfile(cell.config).optim_wrapper.optimizer.lr for cell in cells[2:]}
+    assert list(rates) == ['cmid', 'cmid, rate x 0.1', 'simclr', 'simclr, rate x 0.1']
+    for method in ('cmid', 'simclr'):
+        assert rates[f'{method}, rate x 0.1'] == pytest.approx(rates[method] / 10)
+    assert {backbones[cell.method] for cell in cells[1:]} == {'r18'}
 
 
 def test_without_a_file_of_weights_the_table_says_so(tools, tmp_path, monkeypatch):

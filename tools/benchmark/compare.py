@@ -89,6 +89,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     budget.add_argument(
         '--scale-lr', choices=RULES, default='sqrt', help='how rates follow the batch, for all (default: sqrt)'
     )
+    budget.add_argument(
+        '--rates', type=float, nargs='+', default=[1.0], help='factors of the learning rate, each a row (default: 1)'
+    )
     scores = parser.add_argument_group('scores')
     scores.add_argument('--shots', type=int, nargs='*', default=SHOTS, help='images a class (default: 5 20 50 100)')
     scores.add_argument(
@@ -118,6 +121,8 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         parser.error('--shots of 1 leaves nothing to validate the probe on; give 2 or more')
     if (args.jobs or 1) < 1 or args.workers < 0 or args.fine_tune_steps < 0 or min(args.seeds) < 0:
         parser.error('--jobs must be 1 or more; --workers, --fine-tune-steps and --seeds 0 or more')
+    if min(args.rates) <= 0 or len(set(args.rates)) < len(args.rates):
+        parser.error('--rates must be more than 0, and none twice')
     for name in ('data', 'transfer', 'configs'):
         setattr(args, name, [split(parser, f'--{name}', item) for item in getattr(args, name)])
     names = [name for name, _ in args.data + args.transfer]
@@ -211,14 +216,21 @@ def list_cells(
         tuple(args.shots), args.fine_tune_steps, tuple(args.fine_tune_on or scenes) if args.fine_tune_steps else ()
     )
     make = partial(make_cell, args.work_dir, scored=tuple(scenes.values()), evaluation=evaluation, workers=args.workers)
+    pretrained = {named(name, rate): (name, rate) for name in configs for rate in args.rates}
     cells = []
     for seed in args.seeds:
         cells += [make(row.name, row.kind, seed, row.cfg, weights=row.weights) for row in rows]
-        for name in configs:
+        for method, (name, rate) in pretrained.items():
             for data, _ in args.data:
-                fitted = fit(plain[name], scenes[data], args)
-                cells.append(make(name, PRETRAINED, seed, fitted, data=scenes[data], minutes=args.minutes))
+                fitted = fit(plain[name], scenes[data], rate, args)
+                cells.append(make(method, PRETRAINED, seed, fitted, data=scenes[data], minutes=args.minutes))
+    backbones |= {method: backbones[name] for method, (name, _) in pretrained.items()}
     return cells, backbones | {row.name: row.backbone for row in rows}, notes
+
+
+def named(method: str, rate: float) -> str:
+    """What the row of a method at a factor of its config's learning rate is called."""
+    return method if rate == 1 else f'{method}, rate x {rate:g}'
 
 
 def rows_without_pretraining(
@@ -244,10 +256,11 @@ def rows_without_pretraining(
     return rows, notes
 
 
-def fit(cfg: Config, data: Scenes, args: argparse.Namespace) -> Config:
+def fit(cfg: Config, data: Scenes, rate: float, args: argparse.Namespace) -> Config:
     """A method's config on these images under the budget; one of time is fitted when a cell has timed its steps."""
     cfg = copy.deepcopy(cfg)
     fit_to_images(cfg, data.root, data.list_file, data.images, args.batch_size, args.scale_lr)
+    cfg.optim_wrapper.optimizer.lr *= rate
     use_fast_precision(cfg)
     if args.budget == 'images':
         fit_to_short_run(cfg, data.images // args.batch_size, args.epochs)
