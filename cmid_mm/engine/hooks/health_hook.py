@@ -28,7 +28,8 @@ class HealthHook(Hook):
 
     Args:
         min_std (float): Bound of standard deviations times the root of the dimensions; 0 never warns. Defaults to 0.05.
-        min_rank (float): Bound of effective ranks; 0 never warns. Defaults to 2.
+        min_rank (float): Bound of effective ranks, or a quarter of the images of a process if that is less; 0 never
+            warns. Defaults to 3.
         max_rise (float): Part of the highest mean loss; infinite never warns. Defaults to 0.3.
         max_data_share (float): From 0 to 1; 1 never warns. Defaults to 0.3.
         patience (int): Logs in a row. Defaults to 3.
@@ -43,7 +44,7 @@ class HealthHook(Hook):
     def __init__(
         self,
         min_std: float = 0.05,
-        min_rank: float = 2.0,
+        min_rank: float = 3.0,
         max_rise: float = 0.3,
         max_data_share: float = 0.3,
         patience: int = 3,
@@ -74,7 +75,9 @@ class HealthHook(Hook):
                 runner.logger.warning(f'iteration {runner.iter + 1}, {self.patience} logs in a row: {sentence}')
 
     def _collapse(self, runner: Runner) -> str | None:
-        for kind, bound in (('std', self.min_std), ('rank', self.min_rank)):
+        # A few images are of low rank, however different they are.
+        min_rank = min(self.min_rank, runner.train_dataloader.batch_sampler.batch_size / 4)
+        for kind, bound in (('std', self.min_std), ('rank', min_rank)):
             for key, buffer in runner.message_hub.log_scalars.items():
                 value = buffer.current() if key.endswith(f'_{kind}') and key.startswith('train/') else bound
                 if value < bound:

@@ -45,13 +45,15 @@ class _Say(Hook):
 def warnings_of(tmp_path):
     """Run iterations that are told what to record, with a log every second; return the warnings of the log file."""
 
-    def _warnings_of(losses: list[float], schedule: list[dict] = (), **scalars: list[float]) -> list[str]:
+    def _warnings_of(
+        losses: list[float], schedule: list[dict] = (), batch: int = 16, **scalars: list[float]
+    ) -> list[str]:
         runner = Runner(
             model=_Told(losses),
             work_dir=str(tmp_path / str(next(RUN))),
             train_dataloader={
-                'dataset': [{'inputs': torch.ones(1)}] * len(losses),
-                'batch_size': 1,
+                'dataset': [{'inputs': torch.ones(1)}] * (batch * len(losses)),
+                'batch_size': batch,
                 'sampler': {'type': 'DefaultSampler', 'shuffle': False},
             },
             train_cfg={'by_epoch': True, 'max_epochs': 1},
@@ -83,7 +85,9 @@ def test_collapse_is_said_once_until_it_is_over(warnings_of):
 def test_rank_counts_as_well_and_a_short_dip_does_not(warnings_of):
     assert warnings_of([1.0] * 12, query_rank=[9.0] * 4 + [1.2] * 4 + [9.0] * 4) == []
     (said,) = warnings_of([1.0] * 12, query_rank=[1.2] * 12)
-    assert 'query_rank is 1.2, under 2' in said
+    assert 'query_rank is 1.2, under 3' in said
+    # Of four images, ranks are from 1 to 4.
+    assert warnings_of([1.0] * 12, batch=4, query_rank=[1.2] * 12) == []
 
 
 def test_divergence_is_said(warnings_of):
