@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.dist import init_dist
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -15,6 +16,7 @@ from cmid_mm.checkpoints import CheckpointError
 
 from .cpu_processes import start_cpu_processes
 from .lost_parts import sentence_on_loss
+from .restarts import arguments_after_restart
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -63,6 +65,9 @@ def run(tool: str, read: Callable[[], Config], action: Callable[[Runner], None])
     try:
         if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
             start_cpu_processes(cfg)
+        elif cfg.launcher == 'pytorch' and (again := arguments_after_restart()):
+            # A group that runs already is left alone by the runner.
+            init_dist(cfg.launcher, **cfg.get('env_cfg', {}).get('dist_cfg', {}), **again)
         action(RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg))
     except (CheckpointError, OSError, ValueError) as error:
         place = _place_in_package(error)

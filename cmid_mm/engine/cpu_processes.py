@@ -10,6 +10,8 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 from torch.nn import SyncBatchNorm
 
+from .restarts import arguments_after_restart
+
 
 @MODEL_WRAPPERS.register_module()
 class CPUDistributedDataParallel(MMDistributedDataParallel):
@@ -41,7 +43,7 @@ def start_cpu_processes(cfg: Config) -> None:
     Args:
         cfg (Config): Config of the run, changed in place.
     """
-    torch.distributed.init_process_group('gloo')
+    torch.distributed.init_process_group('gloo', **arguments_after_restart())
     wrapper = dict(
         type='CPUDistributedDataParallel',
         broadcast_buffers=False,

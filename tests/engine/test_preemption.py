@@ -175,8 +175,7 @@ def launched(tiny_config, tmp_path, repo):
 
 @pytest.mark.slow
 def test_torchrun_goes_on_after_one_of_two_processes_was_asked_to_leave(launched, tmp_path):
-    # More restarts than one, since gloo at times fails to connect the processes that torchrun starts again.
-    run = launched(signal.SIGTERM, 3)
+    run = launched(signal.SIGTERM, 1)
     assert run.returncode == 0, run.stderr[-3000:]
     # Every fifth iteration the processes ask each other.
     assert re.search(r'SIGTERM: saved \S+/iter_5\.pth; exit code 143, go on with --resume', run.stderr + run.stdout)
