@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 from torch.utils.data._utils.signal_handling import _set_SIGCHLD_handler
 
-from cmid_mm.engine.data_workers import at_worker_start
+from cmid_mm.engine.data_workers import at_worker_start, end_with_parent
 
 _PROCESS, _SAMPLE = 0, 1
 _DEAD = re.compile(r'DataLoader worker \(pid (\d+)\) ([^.]+)')  # torch's message
@@ -26,13 +26,13 @@ class DataWorkerError(RuntimeError):
 
 @HOOKS.register_module()
 class DataWorkerHook(Hook):
-    """Say how a data worker died, and at which file.
+    """Say how a data worker died, and at which file; let none outlive its process.
 
     A file may end the process that decodes it (a bug of a decoder, more memory than there is), and torch then names the
     process alone. Here each worker notes in shared memory which sample it begins to read.
 
-    Does nothing without workers, for data sets without ``get_data_info``, and outside the main thread, where Python
-    allows no handler of signals.
+    Names nothing for data sets without ``get_data_info``, nor outside the main thread, where Python allows no handler
+    of signals.
 
     Raises:
         DataWorkerError: At once, in the middle of an iteration.
@@ -42,6 +42,8 @@ class DataWorkerHook(Hook):
         """Let workers write down what they read, and listen to their end."""
         self._torch_handler = None
         loader = runner.train_dataloader
+        if loader.num_workers:
+            at_worker_start(loader, end_with_parent)
         main_thread = threading.current_thread() is threading.main_thread()
         if loader.num_workers == 0 or not hasattr(loader.dataset, 'get_data_info') or not main_thread:
             return
