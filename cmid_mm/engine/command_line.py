@@ -16,7 +16,7 @@ from cmid_mm.checkpoints import CheckpointError
 
 from .cpu_processes import start_cpu_processes
 from .lost_parts import sentence_on_loss
-from .restarts import arguments_after_restart
+from .process_group import arguments_after_restart, leave_process_group
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -69,7 +69,7 @@ def run(tool: str, read: Callable[[], Config], action: Callable[[Runner], None])
             # A group that runs already is left alone by the runner.
             init_dist(cfg.launcher, **cfg.get('env_cfg', {}).get('dist_cfg', {}), **again)
         action(RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg))
-    except (CheckpointError, OSError, ValueError) as error:
+    except (CheckpointError, FloatingPointError, OSError, ValueError) as error:
         place = _place_in_package(error)
         if place is None:
             raise
@@ -79,9 +79,7 @@ def run(tool: str, read: Callable[[], Config], action: Callable[[Runner], None])
         if sentence is None:
             raise
         sys.exit(f'{tool}: {sentence}')
-    if torch.distributed.is_initialized():
-        # Threads of gloo that outlive the interpreter abort it.
-        torch.distributed.destroy_process_group()
+    leave_process_group()
 
 
 def _place_in_package(error: BaseException) -> str | None:

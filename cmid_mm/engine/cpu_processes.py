@@ -10,7 +10,7 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 from torch.nn import SyncBatchNorm
 
-from .restarts import arguments_after_restart
+from .process_group import arguments_after_restart
 
 
 @MODEL_WRAPPERS.register_module()

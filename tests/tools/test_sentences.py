@@ -72,3 +72,13 @@ def test_a_backbone_instead_of_a_trained_model(config, run_tool, tmp_path):
 def test_a_config_that_does_not_exist(run_tool, tmp_path):
     printed = run_tool('train.py', tmp_path / 'gone.py', fails=True)
     assert 'gone.py' in last_line(printed, 'train')
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite(tiny_config, run_tool, tmp_path):
+    tiny_config.optim_wrapper.optimizer.lr = 1e18
+    tiny_config.param_scheduler = []
+    tiny_config.dump(tmp_path / 'diverging.py')
+    printed = run_tool('train.py', tmp_path / 'diverging.py', '--work-dir', tmp_path / 'run', fails=True)
+    sentence = last_line(printed, 'train')
+    assert re.search(r"iteration \d+: loss\w* is (nan|inf) .*set action of NonFiniteHook to 'skip'", sentence)

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from cmid_mm.datasets.samplers import GlobalBatchSampler
 from cmid_mm.engine.data_workers import at_worker_start
+from cmid_mm.engine.process_group import leave_process_group
 
 from .exact_resume_hook import ExactResumeHook
 from .whole_checkpoint_hook import WholeCheckpointHook
@@ -109,8 +110,7 @@ class PreemptionHook(Hook):
         runner.logger.warning(f'{number.name}: {done}; exit code {128 + number}, go on with --resume')
         runner.visualizer.close()
         self._restore()
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()  # gloo's threads would abort the exit
+        leave_process_group()
         raise SystemExit(128 + number)
 
 

@@ -5,12 +5,12 @@ import platform
 import sys
 from pathlib import Path
 
-import torch
 from mmengine.dist import all_gather_object, barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from cmid_mm.engine.process_group import leave_process_group
 from cmid_mm.engine.run_record import FIRST_LOSSES, describe_run, write_record
 
 
@@ -65,6 +65,5 @@ def _end(runner: Runner) -> None:
     """End all processes as after a whole run."""
     runner.visualizer.close()
     barrier()
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+    leave_process_group()
     sys.exit(0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.distributed import TCPStore
 
-from cmid_mm.engine.restarts import arguments_after_restart
+from cmid_mm.engine.process_group import arguments_after_restart, leave_process_group
 
 
 @pytest.fixture
@@ -51,7 +51,9 @@ def test_a_group_runs_after_a_restart(started):
         torch.distributed.all_reduce(total)
         assert total.tolist() == [1, 1]
     finally:
-        torch.distributed.destroy_process_group()
+        leave_process_group()
+    assert not torch.distributed.is_initialized()
+    leave_process_group()  # as a run of one process does
 
 
 def test_a_first_start_is_left_to_torch(started, monkeypatch):

@@ -1,8 +1,9 @@
-"""How processes that torchrun has started again find each other."""
+"""The process group of a run: how it is joined after a restart, and left."""
 
 import os
 from typing import Any
 
+import torch
 from torch.distributed import PrefixStore, TCPStore
 from torch.distributed.distributed_c10d import default_pg_timeout
 
@@ -29,3 +30,9 @@ def arguments_after_restart() -> dict[str, Any]:
         rank=int(os.environ['RANK']),
         world_size=int(os.environ['WORLD_SIZE']),
     )
+
+
+def leave_process_group() -> None:
+    """End this process's part in the group, if there is one: threads of gloo that outlive the interpreter abort it."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
