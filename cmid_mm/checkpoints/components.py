@@ -25,12 +25,22 @@ def check_components(cfg: Any, checkpoint: str | os.PathLike) -> None:
     known = set()
     for registry in (MODELS, TASK_UTILS, TRANSFORMS, WEIGHT_INITIALIZERS):
         known.update(_registered(registry))
-    for kind in _types(cfg):
+    for kind in (part['type'] for part in dicts_in(cfg) if 'type' in part):
         if not isinstance(kind, str) or kind not in known:
             raise CheckpointError(
                 f'{checkpoint}: the config in it asks for {kind!r}, which is no registered component and could be any '
                 'code; if you know it, import the package that registers it'
             )
+
+
+def dicts_in(cfg: Any) -> Iterator[dict]:
+    """All dicts in a config or a part of one, itself first."""
+    if isinstance(cfg, dict):
+        yield cfg
+        cfg = list(cfg.values())
+    if isinstance(cfg, list | tuple):
+        for part in cfg:
+            yield from dicts_in(part)
 
 
 def _registered(registry: Registry) -> Iterator[str]:
@@ -40,14 +50,3 @@ def _registered(registry: Registry) -> Iterator[str]:
         yield f'{registry.scope}.{name}'
     for child in registry.children.values():
         yield from _registered(child)
-
-
-def _types(cfg: Any) -> Iterator[Any]:
-    if isinstance(cfg, dict):
-        if 'type' in cfg:
-            yield cfg['type']
-        for value in cfg.values():
-            yield from _types(value)
-    elif isinstance(cfg, list | tuple):
-        for value in cfg:
-            yield from _types(value)

@@ -1,6 +1,5 @@
 """Turn the checkpoint of another project into a backbone file that every task here loads."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from .architectures import FAMILIES
 from .config_text import parse_config_text, pixels_of_config
 from .key_rules import SOURCES, Source, State
 from .layouts import ROLES, recognise, rename, select, weights_of
-from .loading import CheckpointError, load_checkpoint
+from .loading import CheckpointError, load_checkpoint, sha256_of
 from .pretrained import load_strictly
 from .tensor_rules import (
     POSITION_INDEX,
@@ -175,11 +174,8 @@ def load_weights_file(checkpoint: str | os.PathLike, trusted: bool) -> dict:
 
 def facts_of_source(name: str, checkpoint: str | os.PathLike) -> dict[str, str]:
     """Where weights come from: the source's name, the file's name and its SHA-256."""
-    checkpoint, digest = Path(checkpoint).expanduser(), hashlib.sha256()
-    with checkpoint.open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return dict(source=name, source_file=checkpoint.name, source_sha256=digest.hexdigest())
+    checkpoint = Path(checkpoint).expanduser()
+    return dict(source=name, source_file=checkpoint.name, source_sha256=sha256_of(checkpoint))
 
 
 def _write_anew(file: dict, path: str, out: Path) -> Conversion:

@@ -1,5 +1,6 @@
 """Load checkpoints without running what is in them."""
 
+import hashlib
 import json
 import os
 import re
@@ -100,6 +101,15 @@ def load_checkpoint(
     # Whatever damaged bytes make of the reader of torch's old format, too.
     except (RuntimeError, EOFError, LookupError, TypeError, ValueError, struct.error) as error:
         raise CheckpointError(f'{path} is damaged ({error}); copy or write it again') from error
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """SHA-256 of a file of any size, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _is_zip(path: Path) -> bool:

@@ -1,10 +1,8 @@
 """What a run was: all that is needed to start it again, and to say what has changed since."""
 
-import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -13,6 +11,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
+from cmid_mm.checkpoints.components import dicts_in
+from cmid_mm.checkpoints.loading import sha256_of
 from cmid_mm.checkpoints.writing import replacing
 from cmid_mm.datasets.fingerprint import fingerprint
 from cmid_mm.version import __version__
@@ -70,7 +70,7 @@ def describe_run(runner: Runner, machines: list[str]) -> dict:
         'first_iteration': runner.iter,
         'iterations': runner.max_iters,
         'data': describe_data(runner.train_dataloader.dataset),
-        'weights': {path: _sha256(path) for path in starting_weights(runner.cfg)},
+        'weights': {path: sha256_of(path) for path in starting_weights(runner.cfg)},
         'git': git_state(),
         'hardware': hardware(),
         'software': software(),
@@ -86,7 +86,7 @@ def describe_data(dataset: Dataset) -> dict[str, str | int | None]:
 
 def starting_weights(cfg: Config) -> list[str]:
     """The files of weights that a config names and that are on this machine."""
-    named = {cfg.get('load_from')} | {part.get('checkpoint') for part in _dicts(cfg.get('model', {}))}
+    named = {cfg.get('load_from')} | {part.get('checkpoint') for part in dicts_in(cfg.get('model', {}))}
     return sorted(path for path in named if isinstance(path, str) and os.path.isfile(path))
 
 
@@ -134,21 +134,3 @@ def read_losses(path: str | Path) -> dict[int, dict[str, float]]:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{path}, line {number}: not a JSON object with a 'step'.") from error
     return losses
-
-
-def _dicts(part: object) -> Iterator[dict]:
-    """All dicts in a config."""
-    if isinstance(part, dict):
-        yield part
-        part = list(part.values())
-    if isinstance(part, list | tuple):
-        for inner in part:
-            yield from _dicts(inner)
-
-
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

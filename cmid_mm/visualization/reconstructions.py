@@ -1,6 +1,6 @@
 """What the network paints where the image was masked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from mmpretrain.registry import TRANSFORMS
 from torch import nn
 
 from cmid_mm.checkpoints import Network
+from cmid_mm.checkpoints.components import dicts_in
 from cmid_mm.datasets import seeded
 
 from .panels import draw_bar, outlined_text, panels_and_bars
@@ -53,11 +54,11 @@ def paste(image: np.ndarray, reconstruction: np.ndarray, mask: np.ndarray) -> np
             f'Image {image.shape}, reconstruction {reconstruction.shape} and mask {mask.shape} do not fit together; '
             'the mask must divide the image.'
         )
-    return np.where(_enlarge(mask, image)[..., None], reconstruction, image)
+    return np.where(enlarge_mask(mask, image)[..., None], reconstruction, image)
 
 
-def _enlarge(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Which pixels ``(B, H, W)`` of images ``(B, H, W, 3)`` are masked."""
+def enlarge_mask(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Which pixels ``(B, H, W)`` of images ``(B, H, W, 3)`` masks ``(B, h, w)`` hide; h and w divide H and W."""
     return np.kron(mask, np.ones((1, image.shape[1] // mask.shape[1], image.shape[2] // mask.shape[2]))) > 0
 
 
@@ -97,7 +98,8 @@ def reconstruct(network: Network, pixels: np.ndarray, device: str = 'cpu', seed:
             'of CMID that was trained with one'
         )
     # A converted checkpoint has no pipeline; the defaults of BlockMask are the masks of the paper.
-    block_mask = next(_settings_of(network.cfg, 'BlockMask'), dict(type='BlockMask'))
+    masks = (part for part in dicts_in(network.cfg) if part.get('type') == 'BlockMask')
+    block_mask = next(masks, dict(type='BlockMask'))
     transform = TRANSFORMS.build({**block_mask, 'size': pixels.shape[1]})
     with seeded(seed):
         mask = np.stack([transform({})['mask'] for _ in pixels])
@@ -124,17 +126,6 @@ def paint(
     shown = model.to(device).reconstruct(inputs.to(device), torch.from_numpy(mask).to(device))
     seen, painted = (to_uint8(image.cpu().numpy(), mean, std) for image in shown)
     return seen, painted
-
-
-def _settings_of(cfg: object, kind: str) -> Iterator[dict]:
-    """The settings of every part of a config with this type."""
-    if isinstance(cfg, dict):
-        if cfg.get('type') == kind:
-            yield cfg
-        cfg = list(cfg.values())
-    if isinstance(cfg, list | tuple):
-        for part in cfg:
-            yield from _settings_of(part, kind)
 
 
 def draw_reconstructions(
@@ -174,7 +165,7 @@ def draw_reconstructions(
     for panel, title in zip(panels[0], titles, strict=True):
         panel.set_title(title, fontsize=10)
     if details:
-        for panel, values, hidden in zip(panels[:, 4], error, _enlarge(mask, images), strict=True):
+        for panel, values, hidden in zip(panels[:, 4], error, enlarge_mask(mask, images), strict=True):
             text = f'{values[hidden].mean():.0f} where masked' if hidden.any() else 'nothing masked'
             outlined_text(panel, 0.03, 0.97, text, fontsize=8, va='top', transform=panel.transAxes)
         for column, label in ((4, 'levels of 0 to 255'), (5, 'log10(1 + amplitude)'), (6, 'log10(1 + amplitude)')):

@@ -22,7 +22,7 @@ from cmid_mm.datasets.transforms.views import RELEASED_EPSILON, PositionUnits
 from cmid_mm.models.utils import match_cells
 
 from .panels import outlined_text, plain_text
-from .reconstructions import to_uint8
+from .reconstructions import enlarge_mask, to_uint8
 
 MOST_COLUMNS = 5
 OUTLINES = ('#e3452f', '#1f6fd6', '#2f9e44', '#9c36b5', '#e8890c', '#0b7285', '#c2255c', '#5c940d')
@@ -269,9 +269,8 @@ def hide_masked(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         image (np.ndarray): ``(H, W, 3)`` uint8.
         mask (np.ndarray): ``(h, w)``, 1 = masked; H and W are multiples of h and w.
     """
-    blocks = np.ones((image.shape[0] // mask.shape[0], image.shape[1] // mask.shape[1]))
-    mean = image.mean(axis=(0, 1))
-    return np.where(np.kron(mask, blocks)[..., None] > 0, 0.2 * image + 0.8 * mean, image).astype(np.uint8)
+    hidden = enlarge_mask(mask[None], image[None])[0]
+    return np.where(hidden[..., None], 0.2 * image + 0.8 * image.mean(axis=(0, 1)), image).astype(np.uint8)
 
 
 def _draw_pairs(row: Sequence[Axes], sample: ViewedSample, own: int, cells: np.ndarray, others: np.ndarray) -> None:

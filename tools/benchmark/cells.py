@@ -18,6 +18,7 @@ from queue import SimpleQueue
 import torch
 from mmengine.config import Config
 
+from cmid_mm.checkpoints.loading import sha256_of
 from cmid_mm.datasets import UnlabelledImages
 from cmid_mm.engine.environment import cores
 from cmid_mm.evaluation import ImageSet, read_image_set
@@ -214,7 +215,7 @@ def make_cell(
     if data is not None:
         facts.update(data=data.fingerprint)
     if weights is not None:
-        facts.update(weights=hashlib.sha256(Path(weights).read_bytes()).hexdigest())
+        facts.update(weights=sha256_of(weights))
     key = hash_of(dict(facts, seed=seed, size=cfg.size, normalisation=normalisation_of(cfg)))
     folder = work_dir / 'cells' / (data.name if data else 'any') / file_name(method) / f'seed{seed}-{key}'
     folder.mkdir(parents=True, exist_ok=True)
