@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from inspect import isfunction
 
 # OpenMMLab prints on import which parts are missing.
 with contextlib.redirect_stdout(sys.stderr):
@@ -32,8 +33,6 @@ with contextlib.redirect_stdout(sys.stderr):
 WATCHING = (MonitorHook, HealthHook, NonFiniteHook)
 # Those of the config that neither watch nor belong to a step are left out: nothing is saved or recorded.
 KEPT = ('timer', 'logger', 'param_scheduler', 'monitor', 'health', 'non_finite')
-# All that they do in a step: what the runner calls, and what they have torch call.
-CALLS = ('before_train_iter', 'after_train_iter', '_take_gradient', '_take_features', '_take_statistics')
 
 
 class TakeTurns(Hook):
@@ -46,13 +45,15 @@ class TakeTurns(Hook):
         self.seconds: list[float] = []  # of the blocks in turn, with first
         self.inside: list[float] = []  # of these, in the calls of the hooks
         self.called = 0.0
+        self.is_inside = False
 
     def before_train(self, runner: Runner) -> None:
         self.all = list(runner.hooks)
         for hook in self.all:
-            for name in CALLS if isinstance(hook, WATCHING) else ():
-                if call := getattr(hook, name, None):
-                    setattr(hook, name, self._timed(call))
+            # The runner calls some of their methods and torch others.
+            for name, member in vars(type(hook)).items() if isinstance(hook, WATCHING) else ():
+                if isfunction(member):
+                    setattr(hook, name, self._timed(getattr(hook, name)))
         self.others = [hook for hook in self.all if not isinstance(hook, WATCHING)]
         self.since = time.perf_counter()
 
@@ -73,10 +74,13 @@ class TakeTurns(Hook):
 
     def _timed(self, call: Callable) -> Callable:
         def _call(*args, **kwargs):
-            begun = time.perf_counter()
+            if self.is_inside:  # one of their methods calls another
+                return call(*args, **kwargs)
+            self.is_inside, begun = True, time.perf_counter()
             try:
                 return call(*args, **kwargs)
             finally:
+                self.is_inside = False
                 self.called += time.perf_counter() - begun
 
         return _call
