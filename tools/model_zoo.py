@@ -106,17 +106,21 @@ def measured(folder: str) -> list[str]:
     sentences = []
     for path in sorted(REPO.glob('docs/comparison/*.csv')):
         with path.open(newline='') as file:
-            rows = [row for row in csv.DictReader(file) if row['method'] == folder]
-        for data in sorted({row['pretrained_on'] for row in rows}):
+            # compare.py names a row "cmid, rate x 0.1" if it trained at another rate than the config's.
+            rows = [row for row in csv.DictReader(file) if row['method'].split(', rate')[0] == folder]
+        for data, name in sorted({(row['pretrained_on'], row['method']) for row in rows}):
             config = REPO / f'configs/{folder}/{folder}_{rows[0]["backbone"]}_ucmerced.py'
             backbone = backbone_name(Config.fromfile(config).model.backbone)
+            rate = name.removeprefix(folder)
             figures = [
                 f'{METRICS[row["metric"]]} {100 * float(row["mean"]):.1f} ± {100 * float(row["half_width"]):.1f}'
                 for row in rows
-                if row['pretrained_on'] == row['scored_on'] == data and row['metric'] in METRICS
+                if row['pretrained_on'] == row['scored_on'] == data
+                and row['method'] == name
+                and row['metric'] in METRICS
             ]
             sentences.append(
-                f'Measured here ([results.md](results.md#{path.stem})), {backbone} on {data}, '
+                f'Measured here ([results.md](results.md#{path.stem})), {backbone} on {data}{rate}, '
                 f'percent, mean ± half of the 95% interval over {rows[0]["seeds"]} seeds: {"; ".join(figures)}.'
             )
     return sentences

@@ -1,5 +1,6 @@
 """The page on models says what the metafiles and configs say."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -24,6 +25,14 @@ def test_the_page_is_up_to_date_and_lists_every_config(repo, zoo):
     assert (repo / 'docs/model_zoo.md').read_text() == text, 'run python tools/model_zoo.py'
     for path in CONFIGS:
         assert f'[{path.stem}](../{path.as_posix()})' in text
+
+
+def test_figures_lead_to_their_tables(repo, zoo):
+    headings = re.findall(r'^#+ (.*)', (repo / 'docs/results.md').read_text(), re.MULTILINE)
+    anchors = {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in headings}
+    named = set(re.findall(r'results\.md#([\w-]+)', zoo.page()))
+    assert named == {path.stem for path in repo.glob('docs/comparison/*.csv')}
+    assert named <= anchors
 
 
 def test_a_page_that_drifted_is_an_error(zoo, tmp_path, monkeypatch):
