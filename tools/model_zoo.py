@@ -111,17 +111,21 @@ def measured(folder: str) -> list[str]:
         for data, name in sorted({(row['pretrained_on'], row['method']) for row in rows}):
             config = REPO / f'configs/{folder}/{folder}_{rows[0]["backbone"]}_ucmerced.py'
             backbone = backbone_name(Config.fromfile(config).model.backbone)
-            rate = name.removeprefix(folder)
-            figures = [
-                f'{METRICS[row["metric"]]} {100 * float(row["mean"]):.1f} ± {100 * float(row["half_width"]):.1f}'
+            trained = f'{backbone} on {data}{name.removeprefix(folder)}'
+            own = [
+                row
                 for row in rows
-                if row['pretrained_on'] == row['scored_on'] == data
-                and row['method'] == name
+                if row['method'] == name
+                and row['pretrained_on'] == row['scored_on'] == data
                 and row['metric'] in METRICS
             ]
+            figures = (
+                f'{METRICS[row["metric"]]} {100 * float(row["mean"]):.1f} ± {100 * float(row["half_width"]):.1f}'
+                for row in own
+            )
             sentences.append(
-                f'Measured here ([results.md](results.md#{path.stem})), {backbone} on {data}{rate}, '
-                f'percent, mean ± half of the 95% interval over {rows[0]["seeds"]} seeds: {"; ".join(figures)}.'
+                f'Measured here ([results.md](results.md#{path.stem})), {trained}, '
+                f'percent, mean ± half of the 95% interval over {own[0]["seeds"]} seeds: {"; ".join(figures)}.'
             )
     return sentences
 
